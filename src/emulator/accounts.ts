@@ -1,0 +1,81 @@
+import type { Router } from 'express';
+import { type Call, onlyFor, resource } from './call.js';
+import { ApiRefusal, sendResults } from './envelope.js';
+import { sparkId } from './people.js';
+import type { EmulatorState } from './state.js';
+
+/** Who is signed in, and which system this is. */
+export function addAccountResources(router: Router, state: EmulatorState): void {
+  resource(router, '/v1/system', {
+    GET: (call) => sendResults(call.res, [system(call, portalName(state, call))]),
+  });
+  resource(router, '/v1/portal', {
+    GET: (call) => {
+      const name = portalName(state, call);
+      if (name === null) throw new ApiRefusal(404, 'There is no portal');
+      sendResults(call.res, [{ Id: sparkId(`portal:${name}`), Name: name, DisplayName: name, Enabled: true }]);
+    },
+  });
+  resource(router, '/v1/my/account', {
+    GET: (call) => {
+      onlyFor(['private', 'idx'], call);
+      sendResults(call.res, [account(call)]);
+    },
+  });
+  resource(router, '/v1/my/contact', {
+    GET: (call) => {
+      onlyFor(['vow'], call);
+      sendResults(call.res, [contact(call)]);
+    },
+  });
+}
+
+function system(call: Call, portal: string | null): object {
+  const portalEndpoint =
+    portal === null ? {} : { OAuth2ServiceEndpointPortal: `${call.origin}/auth/vow/${portal.toLowerCase()}` };
+  return {
+    Name: 'Spark emulator',
+    Id: call.grantee.person.accountId,
+    Mls: 'Example MLS',
+    MlsId: sparkId('mls'),
+    Office: 'Example Realty',
+    OfficeId: sparkId('office'),
+    Configuration: [{ ...portalEndpoint, OAuth2ServiceEndpointPrivate: `${call.origin}/oauth2` }],
+  };
+}
+
+function account({ origin, grantee: { person } }: Call): object {
+  return {
+    ResourceUri: '/v1/my/account',
+    Id: person.accountId,
+    Name: `${person.firstName} ${person.lastName}`,
+    FirstName: person.firstName,
+    LastName: person.lastName,
+    UserType: 'Member',
+    Office: 'Example Realty',
+    OfficeId: sparkId('office'),
+    Mls: 'Example MLS',
+    MlsId: sparkId('mls'),
+    Emails: [{ Address: person.email, Type: 'Work', Primary: true }],
+    Phones: [{ Number: '000-555-0100', Type: 'Office', Primary: true }],
+    Images: [{ Type: 'Photo', Uri: `${origin}/v1/photos/${person.accountId}.png` }],
+  };
+}
+
+function contact({ grantee: { person } }: Call): object {
+  return {
+    ResourceUri: '/v1/my/contact',
+    Id: person.contactId,
+    DisplayName: `${person.firstName} ${person.lastName}`,
+    GivenName: person.firstName,
+    FamilyName: person.lastName,
+    PrimaryEmail: person.email,
+    Tags: [],
+  };
+}
+
+/** A consumer's portal is the one of the sign-in; an agent sees the own one. Spelled as the options spell it. */
+function portalName(state: EmulatorState, call: Call): string | null {
+  const wanted = call.grantee.portal ?? call.grantee.person.portals[0];
+  return state.settings.portals.find((name) => name.toLowerCase() === wanted) ?? null;
+}

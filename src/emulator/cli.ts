@@ -1,0 +1,58 @@
+#!/usr/bin/env node
+import { parseArgs } from 'node:util';
+import { createSparkEmulator, type SparkEmulatorOptions } from './index.js';
+
+const HELP = `spark-emulator: a Spark (FBS) for development and tests, on this machine
+
+  --port <number>         port to listen at; 0 for any free one (default 4700)
+  --host <address>        address to listen at (default 127.0.0.1)
+  --expires-in <seconds>  lifetime of access tokens (default 86400)
+  --rotation <kind>       strict, grace or none: what a refresh does to the old refresh token (default strict)
+  --control               open the HTTP controls under /_emulator/
+  --help                  this text
+`;
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      port: { type: 'string', default: '4700' },
+      host: { type: 'string', default: '127.0.0.1' },
+      'expires-in': { type: 'string' },
+      rotation: { type: 'string' },
+      control: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return;
+  }
+
+  const expiresIn = values['expires-in'];
+  const emulator = createSparkEmulator({
+    controls: values.control,
+    expiresIn: expiresIn === undefined ? undefined : Number(expiresIn),
+    rotation: values.rotation as SparkEmulatorOptions['rotation'], // checked by createSparkEmulator
+  });
+  const spark = await emulator.listen(portNumber(values.port), values.host);
+
+  console.log(`Spark emulator: ${spark.url}`);
+  console.log('  client    emulator-client / emulator-secret, any loopback redirect URI');
+  console.log('  people    agent / spark (Private, IDX), consumer / spark (VOW, portal myportal)');
+  if (values.control) console.log(`  controls  ${spark.url}/_emulator/`);
+
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => void spark.close());
+  }
+}
+
+function portNumber(text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65_535) throw new Error(`--port takes a number from 0 to 65535; it was "${text}".`);
+  return port;
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+});
