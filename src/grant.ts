@@ -1,0 +1,203 @@
+import { type GrantOutcome, TokenError } from './errors.js';
+import { DEFAULT_LIFETIME_MS } from './platform.js';
+import type { Tokens } from './tokens/record.js';
+
+/** A token endpoint, and how it wants to be asked. */
+export interface GrantEndpoint {
+  readonly url: string;
+  /** Spark takes a plain JSON object (vendor's OAuth 2 page), the standard a form (RFC 6749 §4.1.3). */
+  readonly format: 'json' | 'form';
+  readonly headers: Readonly<Record<string, string>>;
+  /** Deadline for the whole exchange, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Reads a refusal that is not in the standard form; undefined or null: not readable either. */
+  readonly parseError?: (body: string, status: number) => Error | null | undefined;
+}
+
+export interface Grant {
+  readonly tokens: Tokens;
+  /** The whole answer, as passport-oauth2 hands it to a verify function as `params`. */
+  readonly params: Readonly<Record<string, unknown>>;
+}
+
+/** Token answers are a few hundred bytes; whatever is larger is not one. */
+const MAX_ANSWER_BYTES = 64 * 1024;
+
+/**
+ * Asks a token endpoint for tokens: the only place of this package that does. Follows no redirect, because the request
+ * carries the client's secret.
+ * @throws TokenError whose `outcome` tells whether the server can have acted on the request.
+ */
+export async function requestGrant(endpoint: GrantEndpoint, params: Readonly<Record<string, string>>): Promise<Grant> {
+  const signal = AbortSignal.timeout(endpoint.timeoutMs);
+  let response: Response;
+  let body: string;
+  try {
+    response = await fetch(endpoint.url, {
+      method: 'POST',
+      headers: {
+        accept: 'application/json',
+        'content-type': endpoint.format === 'json' ? 'application/json' : 'application/x-www-form-urlencoded',
+        ...endpoint.headers,
+      },
+      body: endpoint.format === 'json' ? JSON.stringify(params) : new URLSearchParams(params).toString(),
+      redirect: 'manual',
+      signal,
+    });
+    body = await readText(response);
+  } catch (error) {
+    throw transportError(error, signal, endpoint.timeoutMs);
+  }
+  const answer = parseObject(body);
+  const grant = response.ok && answer ? grantFrom(answer) : undefined;
+  if (grant) return grant;
+  throw refusal(endpoint, response, body, answer, secretsOf(params));
+}
+
+function grantFrom(answer: Record<string, unknown>): Grant | undefined {
+  const { access_token: accessToken, refresh_token: refreshToken } = answer;
+  if (typeof accessToken !== 'string' || accessToken === '') return undefined;
+  return {
+    tokens: {
+      accessToken,
+      refreshToken: typeof refreshToken === 'string' && refreshToken !== '' ? refreshToken : undefined,
+      lifetimeMs: lifetimeFrom(answer.expires_in),
+    },
+    params: answer,
+  };
+}
+
+/** Spark answers with a number, a string, 0, or leaves `expires_in` out: then its tokens live the documented day. */
+export function lifetimeFrom(expiresIn: unknown): number {
+  const seconds = typeof expiresIn === 'string' || typeof expiresIn === 'number' ? Number(expiresIn) : Number.NaN;
+  return Number.isFinite(seconds) && seconds > 0 ? Math.round(seconds * 1_000) : DEFAULT_LIFETIME_MS;
+}
+
+function refusal(
+  endpoint: GrantEndpoint,
+  response: Response,
+  body: string,
+  answer: Record<string, unknown> | undefined,
+  secrets: readonly string[],
+): TokenError {
+  const { status } = response;
+  const retryAfterMs = retryAfter(response.headers.get('retry-after'));
+  const fail = (message: string, code: string, outcome: GrantOutcome, uri?: string): TokenError =>
+    new TokenError(redact(message, secrets), code, {
+      outcome,
+      ...(uri === undefined ? {} : { uri }),
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    });
+
+  if (status >= 500) return fail(`The token endpoint answered ${status}.`, 'server_error', 'unknown');
+  if (status === 429) return fail('The token endpoint asked to slow down (429).', 'rate_limited', 'refused');
+  if (status >= 300 && status < 400) {
+    return fail(
+      `The token endpoint answered with a redirect (${status}); set tokenURL to its final address.`,
+      'bad_response',
+      'refused',
+    );
+  }
+  const error = answer?.error;
+  if (typeof error === 'string') {
+    const description = answer?.error_description;
+    const uri = answer?.error_uri;
+    const message = typeof description === 'string' ? description : `The token endpoint refused: ${error}.`;
+    return fail(message, error, 'refused', typeof uri === 'string' ? uri : undefined);
+  }
+  if (response.ok) return fail('The token endpoint answered 200 without an access token.', 'bad_response', 'unknown');
+  const own = parseRefusal(endpoint, body, status);
+  if (own) return fail(own.message, errorCode(own), 'refused');
+  const envelope = (answer?.D ?? {}) as { Code?: unknown; Message?: unknown };
+  if (envelope.Code !== undefined) {
+    return fail(`The token endpoint refused: ${String(envelope.Message)}`, `spark_${String(envelope.Code)}`, 'refused');
+  }
+  return fail(`The token endpoint answered ${status} without saying why.`, 'bad_response', 'refused');
+}
+
+function parseRefusal(endpoint: GrantEndpoint, body: string, status: number): Error | undefined {
+  try {
+    return endpoint.parseError?.(body, status) ?? undefined;
+  } catch {
+    return undefined; // passport-oauth2's own parser throws on what is not JSON
+  }
+}
+
+function errorCode(error: Error): string {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' ? code : 'bad_response';
+}
+
+/** Failures of which we know that no byte of the request left this machine, or reached a server that we trust. */
+const NOT_SENT =
+  /^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENETDOWN|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT|CERT_\w+|ERR_TLS_\w+|ERR_SSL_\w+|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+)$/;
+
+function transportError(error: unknown, signal: AbortSignal, timeoutMs: number): TokenError {
+  if (error instanceof TokenError) return error;
+  if (signal.aborted) {
+    return new TokenError(`The token endpoint did not answer within ${timeoutMs} ms.`, 'timeout', {
+      status: 504,
+      outcome: 'unknown',
+    });
+  }
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const code = (cause as { code?: unknown } | undefined)?.code;
+  if (typeof code === 'string' && NOT_SENT.test(code)) {
+    return new TokenError(`The token endpoint could not be reached (${code}).`, 'not_sent', {
+      status: 502,
+      outcome: 'not-sent',
+      cause,
+    });
+  }
+  return new TokenError('The connection to the token endpoint broke.', 'connection_lost', {
+    status: 502,
+    outcome: 'unknown',
+    cause,
+  });
+}
+
+async function readText(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  if (!response.body) return '';
+  for await (const chunk of response.body) {
+    size += chunk.length;
+    if (size > MAX_ANSWER_BYTES) {
+      throw new TokenError('The token endpoint sent more than a token answer.', 'bad_response', {
+        status: 502,
+        outcome: 'unknown',
+      });
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parseObject(body: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(body);
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined; // never with the parser's own message, which quotes the body
+  }
+}
+
+/** Seconds or a date (RFC 9110 §10.2.3), as milliseconds from now. */
+function retryAfter(header: string | null): number | undefined {
+  if (header === null) return undefined;
+  const ms = /^\s*\d+\s*$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - Date.now();
+  return Number.isFinite(ms) && ms > 0 ? ms : undefined;
+}
+
+const SECRET_PARAMS = ['client_secret', 'code', 'code_verifier', 'refresh_token', 'password'];
+
+function secretsOf(params: Readonly<Record<string, string>>): string[] {
+  return SECRET_PARAMS.flatMap((name) => params[name] ?? []).filter((secret) => secret.length >= 4);
+}
+
+/** A server may repeat what it was sent in its description of what was wrong with it. */
+function redact(message: string, secrets: readonly string[]): string {
+  return secrets.reduce((text, secret) => text.replaceAll(secret, '[hidden]'), message).slice(0, 500);
+}

@@ -1,0 +1,164 @@
+/**
+ * Which headers go up to the API and which come back. Pure: raw header lists (name, value, name, value …) in and out,
+ * because header objects lose order, case and repetition, and cost time to build.
+ */
+
+/** Hop-by-hop (RFC 9110 §7.6.1), and what only this application may say or know. */
+const REQUEST_DROPPED = new Set([
+  'authorization',
+  'connection',
+  'content-length', // set anew from the body that is sent
+  'cookie',
+  'cookie2',
+  'expect',
+  'forwarded',
+  'host',
+  'http2-settings',
+  'keep-alive',
+  'origin',
+  'referer',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'via',
+  'x-http-method',
+  'x-http-method-override',
+  'x-method-override',
+  'x-real-ip',
+  'x-sparkapi-user-agent',
+]);
+
+/**
+ * The headers to send up: the client's, less everything that is the browser's or the hop's own business.
+ * `set` is added last, so that nothing the client names (`Connection: authorization`) can take it away.
+ */
+export function requestHeadersUp(raw: readonly string[], set: readonly string[]): string[] {
+  const named = connectionNames(raw);
+  const up: string[] = [];
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = raw[i] as string; // in range: the list has an even length
+    const lower = name.toLowerCase();
+    if (REQUEST_DROPPED.has(lower) || named.has(lower)) continue;
+    // CGI-like servers read `X_Forwarded_For` and `X-Forwarded-For` as one name.
+    if (lower.includes('_') || lower.startsWith('proxy-') || lower.startsWith('x-forwarded-')) continue;
+    up.push(name, raw[i + 1] as string);
+  }
+  for (const item of set) up.push(item);
+  return up;
+}
+
+const RESPONSE_DROPPED = new Set([
+  'alt-svc',
+  'clear-site-data',
+  'connection',
+  'content-security-policy',
+  'content-security-policy-report-only',
+  'cross-origin-resource-policy',
+  'keep-alive',
+  'nel',
+  'proxy-authenticate',
+  'proxy-authentication-info',
+  'proxy-connection',
+  'report-to',
+  'reporting-endpoints',
+  'service-worker-allowed',
+  'set-cookie',
+  'set-cookie2',
+  'strict-transport-security',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'x-content-type-options',
+]);
+
+/**
+ * An upstream's HTML or SVG is served from the application's own origin: it must not run there, be sniffed into
+ * something that runs, or be embedded elsewhere.
+ */
+const RESPONSE_SET: readonly string[] = [
+  'X-Content-Type-Options',
+  'nosniff',
+  'Content-Security-Policy',
+  "sandbox; default-src 'none'",
+  'Cross-Origin-Resource-Policy',
+  'same-origin',
+];
+
+export interface Mount {
+  /** Origin of the API, e.g. `https://sparkapi.com`. */
+  readonly target: string;
+  /** Where the proxy is mounted, e.g. `/spark`. */
+  readonly baseUrl: string;
+}
+
+/** The headers to answer the browser with. `raw` comes as the HTTP client read it: bytes, one per character. */
+export function responseHeadersDown(raw: readonly (string | Buffer)[], mount: Mount): string[] {
+  const list = raw.map(text);
+  const named = connectionNames(list);
+  const down: string[] = [];
+  let cacheControl = '';
+  let vary = '';
+  for (let i = 0; i + 1 < list.length; i += 2) {
+    const name = list[i] as string; // in range: the list has an even length
+    const value = list[i + 1] as string;
+    const lower = name.toLowerCase();
+    if (lower === 'cache-control') cacheControl += cacheControl ? `, ${value}` : value;
+    else if (lower === 'vary') vary += vary ? `, ${value}` : value;
+    else if (RESPONSE_DROPPED.has(lower) || named.has(lower) || lower.startsWith('access-control-')) continue;
+    else down.push(name, lower === 'location' ? mountedLocation(value, mount) : value);
+  }
+  down.push('Cache-Control', privateOrStricter(cacheControl), 'Vary', withCookie(vary), ...RESPONSE_SET);
+  return down;
+}
+
+/** The answer belongs to one person: no shared cache may keep it, whatever the API says of it (RFC 9111 §5.2.2.7). */
+function privateOrStricter(cacheControl: string): string {
+  const kept = cacheControl
+    .split(',')
+    .map((directive) => directive.trim())
+    .filter((directive) => directive !== '' && !/^(?:public|s-maxage\b.*|private\b.*)$/i.test(directive));
+  if (kept.some((directive) => /^no-store$/i.test(directive))) return kept.join(', ');
+  return ['private', ...kept].join(', ');
+}
+
+function withCookie(vary: string): string {
+  if (vary === '') return 'Cookie';
+  const names = vary.split(',').map((name) => name.trim().toLowerCase());
+  return names.includes('*') || names.includes('cookie') ? vary : `${vary}, Cookie`;
+}
+
+/** A redirect within the API stays behind the proxy; any other is the browser's to follow. */
+function mountedLocation(location: string, { target, baseUrl }: Mount): string {
+  if (location.startsWith('/') && !/^\/[/\\]/.test(location)) return baseUrl + location;
+  if (!URL.canParse(location)) return location;
+  const url = new URL(location);
+  return url.origin === target ? baseUrl + url.pathname + url.search + url.hash : location;
+}
+
+const NO_NAMES: ReadonlySet<string> = new Set();
+
+/** Every header that `Connection` names is for this hop alone. */
+function connectionNames(raw: readonly string[]): ReadonlySet<string> {
+  let names: Set<string> | undefined;
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    if ((raw[i] as string).toLowerCase() !== 'connection') continue;
+    names ??= new Set();
+    for (const name of (raw[i + 1] as string).split(',')) names.add(name.trim().toLowerCase());
+  }
+  return names ?? NO_NAMES;
+}
+
+/** The value of a header in a raw list; repeated values are joined with a comma, '' where there is none. */
+export function headerValue(raw: readonly (string | Buffer)[], wanted: string): string {
+  const values: string[] = [];
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    if (text(raw[i]).toLowerCase() === wanted) values.push(text(raw[i + 1]));
+  }
+  return values.join(', ');
+}
+
+function text(item: string | Buffer | undefined): string {
+  return typeof item === 'string' ? item : (item?.toString('latin1') ?? '');
+}

@@ -1,0 +1,104 @@
+/**
+ * What may go up to the API. Pure: a raw request target in, a reason to refuse it (or nothing) out.
+ * The target itself is never changed: SparkQL and OData need their quotes, `$`, `,`, `%20` and `%2B` byte for byte.
+ */
+
+export interface PathRules {
+  /** Paths (lower case) that are refused, exactly and as a prefix. */
+  readonly refusedPaths: readonly string[];
+  /** Let `%2F` pass inside a quoted OData key: `Property('A%2FB')`. */
+  readonly encodedSlashInKey: boolean;
+  /** Let the `ApiUser` parameter pass, with which an office key acts for one of its people. */
+  readonly impersonation: boolean;
+}
+
+export interface PathRefusal {
+  readonly status: 400 | 403;
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Parameters with which a request would bring credentials of its own, past the session's. */
+const QUERY_CREDENTIALS = ['access_token', 'authtoken', 'apisig', 'oauth_token'];
+
+/** The reason not to forward this request target (RFC 9112 §3.2.1, origin-form), or undefined. */
+export function refuseTarget(target: string, rules: PathRules): PathRefusal | undefined {
+  if (!target.startsWith('/')) return bad('absolute_target', 'The request target must be a path.');
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  if (/[\x00-\x20\x7f#]/.test(target))
+    return bad('bad_characters', 'The URL holds a raw control character, space or "#".');
+  const queryAt = target.indexOf('?');
+  const path = queryAt === -1 ? target : target.slice(0, queryAt);
+  return refusePath(path, rules) ?? (queryAt === -1 ? undefined : refuseQuery(target.slice(queryAt + 1), rules));
+}
+
+function refusePath(path: string, rules: PathRules): PathRefusal | undefined {
+  if (path.includes('//')) return bad('empty_segment', 'The path holds "//".');
+  if (path.includes('\\')) return bad('backslash', 'The path holds a backslash.');
+  if (!path.includes('%')) return refuseDecoded(path, rules); // most paths: nothing is encoded
+  // A server that decodes twice would see a separator or a dot segment where we saw none.
+  if (/%(?:25)+(?:2e|2f|5c|00)/i.test(path))
+    return bad('double_encoding', 'The path holds a doubly encoded separator.');
+  const outsideKeys = rules.encodedSlashInKey ? path.replaceAll(/'[^'/]*'/g, "''") : path;
+  if (/%(?:2f|5c)/i.test(outsideKeys)) return bad('encoded_separator', 'The path holds an encoded slash or backslash.');
+  if (/%(?:[01][0-9a-f]|7f)/i.test(path)) return bad('encoded_control', 'The path holds an encoded control character.');
+  let decoded: string;
+  try {
+    decoded = decodeURIComponent(path);
+  } catch {
+    // Broken escapes and overlong UTF-8 (%c0%ae): servers disagree on what they mean.
+    return bad('bad_escape', 'The path holds an escape that is not valid UTF-8.');
+  }
+  return refuseDecoded(decoded, rules, path);
+}
+
+function refuseDecoded(decoded: string, rules: PathRules, raw: string = decoded): PathRefusal | undefined {
+  for (const segment of raw.split('/')) {
+    // `..;x` is `..` to servers that know path parameters.
+    const name = segment.replaceAll(/%2e/gi, '.').split(/;|%3b/i, 1)[0];
+    if (name === '.' || name === '..') return bad('dot_segment', 'The path holds a "." or ".." segment.');
+  }
+  const lower = decoded.toLowerCase();
+  for (const refused of rules.refusedPaths) {
+    if (!lower.startsWith(refused)) continue;
+    const next = lower.charAt(refused.length);
+    if (next === '' || '/.;'.includes(next)) {
+      return { status: 403, code: 'path_refused', message: `${refused} is not available through the proxy.` };
+    }
+  }
+  return undefined;
+}
+
+function refuseQuery(query: string, rules: PathRules): PathRefusal | undefined {
+  if (/%00/.test(query)) return bad('encoded_control', 'The query holds an encoded NUL.');
+  // Ruby's Rack, which the API very probably runs on, also splits at ";" and reads `name[]` as `name`.
+  for (const pair of query.split(/[&;]/)) {
+    const name = parameterName(pair);
+    if (QUERY_CREDENTIALS.includes(name)) {
+      return bad('query_credentials', `The query parameter "${name}" is refused: the proxy attaches the credentials.`);
+    }
+    if (name === 'apiuser' && !rules.impersonation) {
+      return bad(
+        'impersonation',
+        'The query parameter "ApiUser" is refused: the proxy was not set up with impersonation.',
+      );
+    }
+  }
+  return undefined;
+}
+
+function parameterName(pair: string): string {
+  const raw = pair.split('=', 1)[0] ?? '';
+  const spaced = raw.replaceAll('+', ' ');
+  let name: string;
+  try {
+    name = decodeURIComponent(spaced);
+  } catch {
+    name = spaced;
+  }
+  return (name.split('[', 1)[0] ?? '').trim().toLowerCase();
+}
+
+function bad(code: string, message: string): PathRefusal {
+  return { status: 400, code, message };
+}

@@ -1,0 +1,95 @@
+import type { Flow } from '../platform.js';
+
+/** What Spark said when it sent the browser back. */
+export type Callback = { readonly flow: Flow; readonly state: string | undefined } & (
+  | {
+      readonly kind: 'code';
+      readonly code: string;
+      readonly returnTo?: string | undefined;
+      readonly endpoint?: string | undefined;
+    }
+  | { readonly kind: 'denied'; readonly description: string | undefined }
+  | {
+      readonly kind: 'error';
+      readonly error: string;
+      readonly description: string | undefined;
+      readonly uri?: string | undefined;
+    }
+  /** Nothing that Spark would send. `problem` is for the log. */
+  | { readonly kind: 'invalid'; readonly problem: string }
+);
+
+/** Reads the callback of either flow from the raw query, because parsers disagree on dots and repeated names. */
+export function readCallback(query: string): Callback {
+  const params = new Map<string, string>();
+  for (const [name, value] of new URLSearchParams(query)) {
+    const known = canonicalName(name);
+    if (!RELEVANT.has(known)) continue;
+    // Two values for one name: whichever we took, somebody may have put it there.
+    if (params.has(known))
+      return { kind: 'invalid', flow: 'oauth2', state: undefined, problem: `"${known}" appears twice` };
+    params.set(known, value);
+  }
+  return params.has('openid.mode') ? readHybrid(params) : readOAuth2(params);
+}
+
+/** PHP and some others turn dots in parameter names into underscores: `openid_spark_code`. */
+function canonicalName(name: string): string {
+  return /^openid[._]/.test(name) ? (CANONICAL.get(name.replaceAll(/[._]/g, '_')) ?? name) : name;
+}
+
+const HYBRID_NAMES = [
+  'openid.mode',
+  'openid.error',
+  'openid.spark.code',
+  'openid.spark.state',
+  'openid.return_to',
+  'openid.op_endpoint',
+  'openid.signed',
+] as const;
+
+const RELEVANT = new Set<string>(['code', 'state', 'error', 'error_description', 'error_uri', ...HYBRID_NAMES]);
+const CANONICAL = new Map<string, string>(HYBRID_NAMES.map((name) => [name.replaceAll('.', '_'), name]));
+
+function readOAuth2(params: ReadonlyMap<string, string>): Callback {
+  const about = { flow: 'oauth2', state: params.get('state') } as const;
+  const error = params.get('error');
+  const code = params.get('code');
+  if (error !== undefined && code !== undefined)
+    return { ...about, kind: 'invalid', problem: 'both "code" and "error"' };
+  if (error === 'access_denied') return { ...about, kind: 'denied', description: params.get('error_description') };
+  if (error !== undefined) {
+    return {
+      ...about,
+      kind: 'error',
+      error,
+      description: params.get('error_description'),
+      uri: params.get('error_uri'),
+    };
+  }
+  if (!code) return { ...about, kind: 'invalid', problem: 'neither "code" nor "error"' };
+  return { ...about, kind: 'code', code };
+}
+
+function readHybrid(params: ReadonlyMap<string, string>): Callback {
+  const about = { flow: 'hybrid', state: params.get('openid.spark.state') } as const;
+  const mode = params.get('openid.mode') ?? '';
+  if (mode === 'cancel') return { ...about, kind: 'denied', description: undefined };
+  if (mode === 'error')
+    return { ...about, kind: 'error', error: 'openid_error', description: params.get('openid.error') };
+  if (mode !== 'id_res')
+    return { ...about, kind: 'invalid', problem: 'an "openid.mode" that is not id_res, cancel or error' };
+  const code = params.get('openid.spark.code');
+  if (!code) return { ...about, kind: 'invalid', problem: 'id_res without "openid.spark.code"' };
+  const signed = params.get('openid.signed');
+  if (signed !== undefined && !signed.split(',').includes('spark.code')) {
+    return { ...about, kind: 'invalid', problem: '"openid.spark.code" is not among the signed fields' };
+  }
+  return {
+    ...about,
+    kind: 'code',
+    code,
+    returnTo: params.get('openid.return_to'),
+    endpoint: params.get('openid.op_endpoint'),
+  };
+}

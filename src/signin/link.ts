@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto';
+import type {} from 'express-session'; // makes the augmentation below one of a known module
+
+/** What ties a session to its tokens. The tokens themselves never stand in the session. */
+export interface SessionLink {
+  /** Names the token record: 256 random bits, new at every sign-in. */
+  readonly key: string;
+  /** A digest of the Passport user that was signed in: a link that another user inherits is no link. */
+  readonly user: string;
+}
+
+declare module 'express-session' {
+  interface SessionData {
+    /** Written by `SparkStrategy`, under its `sessionKey`. */
+    spark?: SessionLink;
+  }
+}
+
+/** A session as this package sees it: express-session's, or anything that keeps plain data. */
+export type SessionLike = Record<string, unknown> & {
+  save?(done: (error?: unknown) => void): unknown;
+};
+
+export type FoundLink =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'link'; readonly key: string }
+  /** The session holds another person's link: sign-in or sign-out with `keepSessionInfo` copies it along. */
+  | { readonly kind: 'foreign'; readonly key: string };
+
+/** Looks for the link of the person who is signed in to this session. */
+export function findLink(session: object | null | undefined, sessionKey: string): FoundLink {
+  const link = (session as SessionLike | null | undefined)?.[sessionKey] as Partial<SessionLink> | undefined;
+  if (typeof link?.key !== 'string') return { kind: 'none' };
+  const digest = userDigest(session);
+  return digest !== undefined && link.user === digest
+    ? { kind: 'link', key: link.key }
+    : { kind: 'foreign', key: link.key };
+}
+
+export function writeLink(session: object, sessionKey: string, key: string): void {
+  const link: SessionLink = { key, user: userDigest(session) ?? '' };
+  (session as SessionLike)[sessionKey] = link;
+}
+
+export function removeLink(session: object | null | undefined, sessionKey: string): void {
+  if (session) delete (session as SessionLike)[sessionKey];
+}
+
+/** Passport keeps the serialised user at `session.passport.user`. */
+function userDigest(session: object | null | undefined): string | undefined {
+  const { passport } = (session ?? {}) as { passport?: { user?: unknown } };
+  if (passport?.user === undefined || passport.user === null) return undefined;
+  return createHash('sha256').update(JSON.stringify(passport.user)).digest('base64url');
+}
+
+/** Saves a session now, because the answer that follows may reach the browser before the end of this request does. */
+export async function saveSession(session: object): Promise<void> {
+  const { save } = session as SessionLike;
+  if (typeof save !== 'function') return;
+  await new Promise<void>((resolve, reject) => {
+    save.call(session, (error) => (error ? reject(error) : resolve()));
+  });
+}

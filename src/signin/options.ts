@@ -1,0 +1,264 @@
+import type { IncomingMessage } from 'node:http';
+import { OptionCheck, parseURL } from '../options.js';
+import { API_URL, FLOWS, type Flow, GRANT_PATH, PLATFORM_URL, ROLES, type Role } from '../platform.js';
+import { MemoryTokenStore } from '../tokens/memory.js';
+import type { TokenStore } from '../tokens/store.js';
+import { portalProblem } from './urls.js';
+
+/** A portal's name; `false` is the multi-agent endpoint, where the consumer picks one of the linked agents. */
+export type Portal = string | false;
+
+/** A `store` for the state, with the arities that passport-oauth2 documents. */
+export interface StateStore {
+  // biome-ignore lint/suspicious/noExplicitAny: called with 2 to 5 arguments, by its own length, as passport-oauth2 does
+  store(...args: any[]): void;
+  // biome-ignore lint/suspicious/noExplicitAny: called with 3 or 4 arguments, by its own length
+  verify(...args: any[]): void;
+}
+
+export interface SparkStrategyOptions {
+  /** The API key's client id, from FBS. */
+  readonly clientID: string;
+  /** The API key's secret, from FBS. */
+  readonly clientSecret: string;
+  /** Where Spark sends people back to: the URI on record for the key. A path alone is resolved by the request's host. */
+  readonly callbackURL: string;
+  /** Path of the callback as the application sees it, where a proxy before it rewrites paths. Default: the path of `callbackURL`. */
+  readonly callbackPath?: string;
+  /** Sent as `X-SparkApi-User-Agent` with every request to Spark. Default `passport-spark`. */
+  readonly userAgent?: string;
+  /** Whom the key speaks for. Default `private`. */
+  readonly role?: Role;
+  /** With `role: 'vow'`: the agent's portal, or a function that tells it for a request. `false`: the multi-agent endpoint. */
+  readonly portal?: Portal | ((req: IncomingMessage) => Portal | Promise<Portal>);
+  /** Default `oauth2`. `hybrid` (OpenID + OAuth 2) serves Private and IDX keys. */
+  readonly flow?: Flow;
+  /** Where tokens live. Default: a new `MemoryTokenStore`, for development. */
+  readonly tokenStore?: TokenStore;
+  /** Where people sign in. Default `https://sparkplatform.com`. */
+  readonly platformURL?: string;
+  /** The API. Default `https://sparkapi.com`. */
+  readonly apiURL?: string;
+  /** The page to send people to, instead of the one that role, portal and flow choose. */
+  readonly authorizationURL?: string;
+  /** The grant endpoint. Default `/v1/oauth2/grant` on `apiURL`. */
+  readonly tokenURL?: string;
+  /** Headers for the grant endpoint. */
+  readonly customHeaders?: Readonly<Record<string, string>>;
+  /** `true` or absent: a state of our own, always. A string or object is application state, returned as `info.state`. */
+  readonly state?: true | string | object;
+  /** Keeps the state elsewhere than in the sealed cookie, as passport-oauth2's `store` does. */
+  readonly store?: StateStore;
+  /** PKCE with S256 (RFC 7636). Default false: Spark does not document it. */
+  readonly pkce?: boolean | 'S256';
+  readonly scope?: string | readonly string[];
+  /** Default one space. */
+  readonly scopeSeparator?: string;
+  /** Trust `X-Forwarded-Proto` and `-Host` for a `callbackURL` that is a path. Default: Express' `trust proxy`. */
+  readonly proxy?: boolean;
+  /** Name of the session link in `req.session`. Default `spark`. */
+  readonly sessionKey?: string;
+  readonly passReqToCallback?: boolean;
+  /** Don't ask Spark who signed in. Default false. */
+  readonly skipUserProfile?:
+    | boolean
+    | (() => boolean)
+    | ((accessToken: string, done: (error: unknown, skip?: boolean) => void) => void);
+  /** Seals the attempt cookies. At least 32 characters; default: derived from `clientSecret`. */
+  readonly cookieSecret?: string;
+  /** What to do with a refresh token that a lost answer may have spent: `retry` (default) or `defer`. */
+  readonly onUnknown?: 'retry' | 'defer';
+  /** Deadline of a token request, in milliseconds. Default 60 000. */
+  readonly grantTimeoutMs?: number;
+}
+
+/** The options, checked and with their defaults. */
+export interface SparkSettings {
+  readonly clientID: string;
+  readonly clientSecret: string;
+  readonly callbackURL: string;
+  readonly callbackPath: string;
+  readonly userAgent: string;
+  readonly role: Role;
+  readonly portal: SparkStrategyOptions['portal'];
+  readonly flow: Flow;
+  readonly tokenStore: TokenStore;
+  readonly platformURL: string;
+  readonly apiURL: string;
+  readonly authorizationURL: string | undefined;
+  readonly tokenURL: string;
+  readonly customHeaders: Readonly<Record<string, string>>;
+  readonly state: string | object | undefined;
+  readonly store: StateStore | undefined;
+  readonly pkce: boolean;
+  readonly scope: string | undefined;
+  readonly proxy: boolean;
+  readonly sessionKey: string;
+  readonly passReqToCallback: boolean;
+  readonly skipUserProfile: NonNullable<SparkStrategyOptions['skipUserProfile']>;
+  readonly cookieSecret: string;
+  readonly onUnknown: 'retry' | 'defer';
+  readonly grantTimeoutMs: number;
+}
+
+const NAMES: readonly (keyof SparkStrategyOptions)[] = [
+  'clientID',
+  'clientSecret',
+  'callbackURL',
+  'callbackPath',
+  'userAgent',
+  'role',
+  'portal',
+  'flow',
+  'tokenStore',
+  'platformURL',
+  'apiURL',
+  'authorizationURL',
+  'tokenURL',
+  'customHeaders',
+  'state',
+  'store',
+  'pkce',
+  'scope',
+  'scopeSeparator',
+  'proxy',
+  'sessionKey',
+  'passReqToCallback',
+  'skipUserProfile',
+  'cookieSecret',
+  'onUnknown',
+  'grantTimeoutMs',
+];
+
+/** Checks the options of a strategy. @throws ConfigError that lists every problem and its remedy */
+export function parseStrategyOptions(options: SparkStrategyOptions, verify: unknown): SparkSettings {
+  const check = new OptionCheck('SparkStrategy');
+  if (typeof options !== 'object' || options === null) {
+    check.problem('the first argument is no options object; write new SparkStrategy({ clientID, … }, verify).');
+    check.done();
+  }
+  check.known(options, NAMES);
+  if (typeof verify !== 'function') {
+    check.problem(
+      'the verify function is missing; write (accessToken, refreshToken, params, profile, done) => done(null, profile).',
+    );
+  }
+  const apiURL = check.origin('apiURL', options.apiURL ?? API_URL);
+  const settings: SparkSettings = {
+    clientID: check.text('clientID', options.clientID, 'write the client id of your API key.'),
+    clientSecret: check.text('clientSecret', options.clientSecret, 'write the secret of your API key.'),
+    ...callbackOptions(check, options),
+    userAgent: headerText(check, 'userAgent', options.userAgent ?? 'passport-spark'),
+    ...roleOptions(check, options),
+    tokenStore: storeOption(check, options.tokenStore),
+    platformURL: check.origin('platformURL', options.platformURL ?? PLATFORM_URL),
+    apiURL,
+    authorizationURL:
+      options.authorizationURL === undefined
+        ? undefined
+        : check.url('authorizationURL', options.authorizationURL)?.href,
+    tokenURL:
+      options.tokenURL === undefined ? apiURL + GRANT_PATH : (check.url('tokenURL', options.tokenURL)?.href ?? ''),
+    customHeaders: options.customHeaders ?? {},
+    ...stateOptions(check, options),
+    scope: typeof options.scope === 'string' ? options.scope : options.scope?.join(options.scopeSeparator ?? ' '),
+    proxy: options.proxy ?? false,
+    sessionKey: check.text('sessionKey', options.sessionKey ?? 'spark', "write a name, like 'spark'."),
+    passReqToCallback: options.passReqToCallback ?? false,
+    skipUserProfile: options.skipUserProfile ?? false,
+    cookieSecret: cookieSecret(check, options),
+    onUnknown: check.oneOf('onUnknown', options.onUnknown, ['retry', 'defer'], 'retry'),
+    grantTimeoutMs: check.number('grantTimeoutMs', options.grantTimeoutMs, 60_000, { min: 1 }),
+  };
+  check.done();
+  return settings;
+}
+
+/** What is wrong with role, portal and flow together: the same rules for a strategy and for one call of `authenticate`. */
+export function roleProblem(role: Role, flow: Flow, portal: SparkStrategyOptions['portal']): string | undefined {
+  if (role === 'vow' && flow === 'hybrid') return "flow 'hybrid' does not serve role 'vow'; write flow: 'oauth2'.";
+  if (role === 'vow' && portal === undefined) {
+    return "role 'vow' needs a portal; write portal: 'myportal', a function of the request, or false for the multi-agent endpoint.";
+  }
+  if (role !== 'vow' && portal !== undefined) return `"portal" goes with role 'vow', not '${role}'; leave it out.`;
+  return typeof portal === 'string' ? portalProblem(portal) : undefined;
+}
+
+function roleOptions(
+  check: OptionCheck,
+  options: SparkStrategyOptions,
+): Pick<SparkSettings, 'role' | 'flow' | 'portal'> {
+  const role = check.oneOf('role', options.role, ROLES, 'private');
+  const flow = check.oneOf('flow', options.flow, FLOWS, 'oauth2');
+  const problem = roleProblem(role, flow, options.portal);
+  if (problem) check.problem(problem);
+  return { role, flow, portal: options.portal };
+}
+
+function callbackOptions(
+  check: OptionCheck,
+  options: SparkStrategyOptions,
+): Pick<SparkSettings, 'callbackURL' | 'callbackPath'> {
+  const { callbackURL } = options;
+  const isPath = typeof callbackURL === 'string' && /^\/(?![/\\])/.test(callbackURL);
+  const url = isPath ? parseURL(`http://localhost${callbackURL}`) : check.url('callbackURL', callbackURL);
+  const path = options.callbackPath ?? url?.pathname ?? '';
+  if (options.callbackPath !== undefined && !options.callbackPath.startsWith('/')) {
+    check.problem('"callbackPath" is no path; write it from the root, like \'/auth/spark/callback\'.');
+  }
+  return { callbackURL: isPath ? callbackURL : (url?.href ?? ''), callbackPath: path };
+}
+
+function stateOptions(
+  check: OptionCheck,
+  options: SparkStrategyOptions,
+): Pick<SparkSettings, 'state' | 'store' | 'pkce'> {
+  const { state, store, pkce } = options as { state?: unknown; store?: unknown; pkce?: unknown };
+  if (state === false || state === null || typeof state === 'number') {
+    check.problem('"state" can not be switched off: it keeps others from signing people in; leave it out.');
+  }
+  if (pkce !== undefined && typeof pkce !== 'boolean' && pkce !== 'S256') {
+    check.problem(`"pkce" is '${String(pkce)}'; write true (S256): the plain method proves nothing.`);
+  }
+  const usable = store as Partial<StateStore> | undefined;
+  if (
+    store !== undefined &&
+    store !== true &&
+    (typeof usable?.store !== 'function' || typeof usable.verify !== 'function')
+  ) {
+    check.problem('"store" has no store() and verify(); write an object with both, or leave it out.');
+  }
+  return {
+    state: typeof state === 'string' || (typeof state === 'object' && state !== null) ? state : undefined,
+    store: typeof store === 'object' ? (usable as StateStore) : undefined, // both functions were found above
+    pkce: pkce === true || pkce === 'S256',
+  };
+}
+
+function storeOption(check: OptionCheck, store: TokenStore | undefined): TokenStore {
+  if (store === undefined) return new MemoryTokenStore();
+  for (const name of ['create', 'read', 'claim', 'extend', 'commit', 'settle', 'markDead', 'remove'] as const) {
+    if (typeof store?.[name] !== 'function') {
+      check.problem(
+        `"tokenStore" has no ${name}(); write new RedisTokenStore(redis), or an object with the TokenStore contract.`,
+      );
+      break;
+    }
+  }
+  return store;
+}
+
+function cookieSecret(check: OptionCheck, options: SparkStrategyOptions): string {
+  const { cookieSecret: secret } = options;
+  if (secret !== undefined && (typeof secret !== 'string' || secret.length < 32)) {
+    check.problem('"cookieSecret" is shorter than 32 characters; write a longer one, or leave it out.');
+  }
+  return secret ?? options.clientSecret;
+}
+
+function headerText(check: OptionCheck, name: string, value: unknown): string {
+  const text = check.text(name, value, "write your application's name and version, like 'MyApp/1.0'.");
+  if (!/^[\x20-\x7e]*$/.test(text))
+    check.problem(`"${name}" holds characters that a header can not; write plain ASCII.`);
+  return text;
+}

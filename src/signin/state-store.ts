@@ -1,0 +1,50 @@
+import type { IncomingMessage } from 'node:http';
+import type { StateStore } from './options.js';
+
+export interface StateMeta {
+  readonly authorizationURL: string;
+  readonly tokenURL: string;
+  readonly clientID: string;
+  readonly callbackURL: string;
+}
+
+/** Asks a custom `store` to keep a state. It is called by its own number of parameters, as passport-oauth2 does. */
+export async function keepState(
+  store: StateStore,
+  req: IncomingMessage,
+  given: { verifier: string | undefined; state: unknown; meta: StateMeta },
+): Promise<string> {
+  return await new Promise((resolve, reject) => {
+    const done = (error: unknown, state: unknown): void => (error ? reject(error) : resolve(String(state ?? '')));
+    const { verifier, state, meta } = given;
+    if (store.store.length === 5) store.store(req, verifier, state, meta, done);
+    else if (store.store.length === 4) store.store(req, state, meta, done);
+    else if (store.store.length === 3) store.store(req, meta, done);
+    else store.store(req, done);
+  });
+}
+
+export interface VerifiedState {
+  readonly ok: boolean;
+  /** The PKCE verifier, where the store keeps it: passport-oauth2 hands it back in the place of `true`. */
+  readonly verifier: string | undefined;
+  /** Application state, or the reason of a refusal. */
+  readonly state: unknown;
+}
+
+/** Asks a custom `store` whether it knows a state. */
+export async function verifyState(
+  store: StateStore,
+  req: IncomingMessage,
+  state: string | undefined,
+  meta: StateMeta,
+): Promise<VerifiedState> {
+  return await new Promise((resolve, reject) => {
+    const done = (error: unknown, ok: unknown, info: unknown): void =>
+      error
+        ? reject(error)
+        : resolve({ ok: Boolean(ok), verifier: typeof ok === 'string' ? ok : undefined, state: info });
+    if (store.verify.length === 4) store.verify(req, state, meta, done);
+    else store.verify(req, state, done);
+  });
+}

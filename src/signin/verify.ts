@@ -1,0 +1,66 @@
+import type { IncomingMessage } from 'node:http';
+import type { SparkProfile } from './profile.js';
+
+/** Ends a verify function: `done(error)`, `done(null, false, info)` or `done(null, user)`. */
+export type VerifyCallback = (error?: unknown, user?: Express.User | false | null, info?: object) => void;
+
+/** What the grant endpoint answered: `access_token`, `refresh_token`, `expires_in`. Goes into `strategy.adopt`. */
+export type GrantParams = Readonly<Record<string, unknown>>;
+
+export type VerifyFunction = (
+  accessToken: string,
+  refreshToken: string | undefined,
+  profile: SparkProfile,
+  done: VerifyCallback,
+) => void;
+export type VerifyFunctionWithParams = (
+  accessToken: string,
+  refreshToken: string | undefined,
+  params: GrantParams,
+  profile: SparkProfile,
+  done: VerifyCallback,
+) => void;
+export type VerifyFunctionWithRequest<Req extends IncomingMessage = IncomingMessage> = (
+  req: Req,
+  accessToken: string,
+  refreshToken: string | undefined,
+  profile: SparkProfile,
+  done: VerifyCallback,
+) => void;
+export type VerifyFunctionWithRequestAndParams<Req extends IncomingMessage = IncomingMessage> = (
+  req: Req,
+  accessToken: string,
+  refreshToken: string | undefined,
+  params: GrantParams,
+  profile: SparkProfile,
+  done: VerifyCallback,
+) => void;
+
+/** What a verify function decided. `user` undefined: not let in. */
+export interface Verified {
+  readonly user: object | undefined;
+  readonly info: object | undefined;
+}
+
+/**
+ * Calls a verify function by its arity, as passport-oauth2 does. Arity 0 is a function that hides its parameters
+ * (rest arguments, a mock, NestJS): it gets the default, without `params`.
+ */
+export async function callVerify(
+  verify: (...args: unknown[]) => void,
+  given: {
+    readonly req: IncomingMessage | undefined;
+    readonly accessToken: string;
+    readonly refreshToken: string | undefined;
+    readonly params: GrantParams;
+    readonly profile: SparkProfile | undefined;
+  },
+): Promise<Verified> {
+  const request = given.req ? [given.req] : [];
+  const params = verify.length - request.length === 5 ? [given.params] : [];
+  return await new Promise((resolve, reject) => {
+    const done: VerifyCallback = (error, user, info) =>
+      error ? reject(error) : resolve({ user: user || undefined, info });
+    verify(...request, given.accessToken, given.refreshToken, ...params, given.profile, done);
+  });
+}

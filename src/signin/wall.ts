@@ -1,0 +1,81 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { SPARK_UPSTREAM } from '../platform.js';
+
+/** Is this a browser going to a page (which a redirect to Spark serves), and not a script's or an image's request? */
+export function isNavigation(req: IncomingMessage): boolean {
+  const mode = req.headers['sec-fetch-mode'];
+  if (mode !== undefined) return mode === 'navigate' && isSafe(req);
+  // Browsers without fetch metadata, and programs: those that ask for HTML want a page.
+  return isSafe(req) && (req.headers.accept ?? '').includes('text/html');
+}
+
+function isSafe(req: IncomingMessage): boolean {
+  return req.method === 'GET' || req.method === 'HEAD';
+}
+
+/** A message that a person can act on. */
+export interface WallMessage {
+  readonly status: number;
+  /** Stable, for programs: also the `Error` field of the JSON answer. */
+  readonly code: string;
+  readonly title: string;
+  readonly text: string;
+  /** Where «Try again» leads; absent: no link. */
+  readonly retry?: string;
+  readonly retryAfterS?: number;
+}
+
+/** Answers with a page for browsers and with Spark's JSON envelope for everything else. Never a redirect, never cached. */
+export function answerWall(req: IncomingMessage, res: ServerResponse, message: WallMessage): void {
+  const page = isNavigation(req);
+  const body = page
+    ? renderPage(message)
+    : JSON.stringify(SPARK_UPSTREAM.errorBody(message.status, message.code, message.text));
+  res.statusCode = message.status;
+  res.setHeader('Content-Type', page ? 'text/html; charset=utf-8' : 'application/json; charset=utf-8');
+  res.setHeader('Cache-Control', 'no-store');
+  res.setHeader('X-Content-Type-Options', 'nosniff');
+  if (page) {
+    res.setHeader(
+      'Content-Security-Policy',
+      "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
+    );
+    res.setHeader('Referrer-Policy', 'no-referrer'); // the address of this page holds a code or an error
+  }
+  if (message.retryAfterS !== undefined) res.setHeader('Retry-After', String(message.retryAfterS));
+  res.end(req.method === 'HEAD' ? undefined : body);
+}
+
+function renderPage({ title, text, retry }: WallMessage): string {
+  const link = retry === undefined ? '' : `<p><a href="${escapeHTML(retry)}">Try again</a></p>`;
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escapeHTML(title)}</title>
+<style>
+:root { color-scheme: light dark }
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 12vh auto; padding: 0 1.25rem }
+h1 { font-size: 1.4rem }
+</style>
+</head>
+<body>
+<main>
+<h1>${escapeHTML(title)}</h1>
+<p>${escapeHTML(text)}</p>
+${link}
+</main>
+</body>
+</html>
+`;
+}
+
+function escapeHTML(text: string): string {
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
+    .replaceAll("'", '&#39;');
+}

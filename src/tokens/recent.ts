@@ -1,0 +1,70 @@
+import type { TokenRecord } from './record.js';
+import type { CommitAnswer, TokenStore } from './store.js';
+
+/** A renewal's result as this process holds it: what to store, and what to serve meanwhile. */
+export interface Renewal {
+  /** The record as it stands after the renewal. */
+  readonly record: TokenRecord;
+  readonly attemptId: string;
+  /** When it was made, by the service's monotonic clock. */
+  readonly at: number;
+}
+
+const KEPT_MS = 10 * 60 * 1_000;
+const MAX_KEPT = 10_000;
+
+/**
+ * What this process renewed lately. A renewed refresh token must outlive a store that is away (`unsaved`) and a store
+ * that forgets what it acknowledged (a failover to a replica that lacked the write): both times we hold the only copy.
+ */
+export class RecentRenewals {
+  private readonly kept = new Map<string, Renewal & { saved: boolean }>();
+
+  keep(key: string, renewal: Renewal): void {
+    this.kept.delete(key);
+    this.kept.set(key, { ...renewal, saved: false });
+    this.trim(renewal.at);
+  }
+
+  /** The renewal that the store has not acknowledged yet: to be served instead of what the store says. */
+  unsaved(key: string): Renewal | undefined {
+    const renewal = this.kept.get(key);
+    return renewal && !renewal.saved ? renewal : undefined;
+  }
+
+  /** A renewal that is ahead of what the store says now, although the store had acknowledged it. */
+  ahead(key: string, stored: TokenRecord): Renewal | undefined {
+    const renewal = this.kept.get(key);
+    return renewal && renewal.record.generation > stored.generation ? renewal : undefined;
+  }
+
+  /** Forgets one person: after sign-out, or when another generation won. */
+  forget(key: string): void {
+    this.kept.delete(key);
+  }
+
+  /** Stores a renewal. Rejects while the store is away; the renewal stays `unsaved` then. */
+  async save(store: TokenStore, key: string, renewal: Renewal): Promise<CommitAnswer> {
+    const { record, attemptId } = renewal;
+    const answer = await store.commit(key, record.generation - 1, attemptId, record.commitId, {
+      accessToken: record.accessToken,
+      refreshToken: record.refreshToken,
+      lifetimeMs: record.lifetimeMs,
+      afterRefusal: record.afterRefusal,
+    });
+    const kept = this.kept.get(key);
+    if (kept?.record.commitId === record.commitId) {
+      if (answer.kind === 'committed') kept.saved = true;
+      else this.kept.delete(key);
+    }
+    return answer;
+  }
+
+  /** Oldest first; what is not saved is never dropped for room. */
+  private trim(now: number): void {
+    for (const [key, renewal] of this.kept) {
+      if (this.kept.size <= MAX_KEPT && now - renewal.at < KEPT_MS) return;
+      if (renewal.saved) this.kept.delete(key);
+    }
+  }
+}

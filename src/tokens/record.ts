@@ -1,0 +1,67 @@
+import { createHash } from 'node:crypto';
+import type { Role } from '../platform.js';
+
+/** What a token endpoint gave. */
+export interface Tokens {
+  readonly accessToken: string;
+  /** Absent where the server gives none: then there is nothing to renew, and no limit applies. */
+  readonly refreshToken?: string | undefined;
+  /** Lifetime of the access token in milliseconds, counted from the answer. Absent: it never expires. */
+  readonly lifetimeMs?: number | undefined;
+}
+
+/** Where tokens come from. A renewal has no request to derive these from, so the record carries them. */
+export interface TokenOrigin {
+  /** The client the tokens were issued to; a record of another client counts as absent. */
+  readonly clientID: string;
+  readonly role?: Role | undefined;
+  readonly portal?: string | undefined;
+  /** Sent with a renewal: its domain must match the registered one (vendor's OAuth 2 page). */
+  readonly redirectURI?: string | undefined;
+}
+
+/** What is kept under a session link's key, as a store reads it back. */
+export interface TokenRecord extends Tokens, TokenOrigin {
+  /** Counts renewals; the sign-in is 0. */
+  readonly generation: number;
+  /** Random; names *this* generation. */
+  readonly commitId: string;
+  readonly state: 'live' | 'dead';
+  /** Milliseconds until the access token expires, by the store's clock, at the moment of the answer. Absent: never. */
+  readonly leftMs?: number | undefined;
+  /** Milliseconds since these tokens were stored, by the store's clock. */
+  readonly ageMs: number;
+  /** Stored because the API had refused the generation before, not because that one's time ran out. */
+  readonly afterRefusal: boolean;
+}
+
+/** The generation that a caller looked at when it decided to act. */
+export type Seen = Pick<TokenRecord, 'generation' | 'commitId'>;
+
+export interface Limits {
+  /** Renew in the background below this share of the lifetime. Default 0.5. */
+  readonly softShare: number;
+  /** Wait for the renewal at this many milliseconds before the expiry. Default 30 000. */
+  readonly hardMs: number;
+}
+
+export type Freshness = 'use' | 'renew-behind' | 'wait';
+
+/** Never let the hard limit eat a short lifetime: at most 1/20 of it. */
+const HARD_SHARE = 1 / 20;
+
+/** What to do with a record of which `leftMs` milliseconds are left now. */
+export function freshness(record: TokenRecord, leftMs: number | undefined, limits: Limits): Freshness {
+  if (leftMs === undefined || record.lifetimeMs === undefined || record.refreshToken === undefined) return 'use';
+  if (leftMs <= Math.min(limits.hardMs, record.lifetimeMs * HARD_SHARE)) return 'wait';
+  return leftMs <= record.lifetimeMs * limits.softShare * jitter(record.commitId) ? 'renew-behind' : 'use';
+}
+
+/**
+ * 0.9 to 1, the same for one generation in every process: people who signed in together are not renewed together,
+ * and a record does not sway around its limit from one request to the next.
+ */
+function jitter(commitId: string): number {
+  const byte = createHash('sha256').update(commitId).digest()[0] ?? 0;
+  return 1 - byte / 2_550;
+}

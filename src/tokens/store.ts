@@ -1,0 +1,75 @@
+import type { Seen, TokenOrigin, TokenRecord, Tokens } from './record.js';
+
+/** A record to begin with. */
+export interface NewTokenRecord extends Tokens, TokenOrigin {
+  readonly commitId: string;
+  /** Keep without a time limit (single-session keys), instead of the store's TTL. */
+  readonly permanent?: boolean | undefined;
+}
+
+/** What to store after a renewal. Where the server gave no new refresh token, the caller puts the old one here again. */
+export interface RenewedTokens extends Tokens {
+  /** The API had refused the generation before. */
+  readonly afterRefusal: boolean;
+}
+
+export type ClaimAnswer =
+  /** Somebody renewed since `seen`: use this one, or look at it and claim again. */
+  | { readonly kind: 'fresh'; readonly record: TokenRecord }
+  /** Another attempt is under way. */
+  | { readonly kind: 'held' }
+  /** A failed attempt asked everybody to wait. */
+  | { readonly kind: 'backoff'; readonly ms: number }
+  | { readonly kind: 'dead' }
+  | { readonly kind: 'gone' }
+  /** The claim is yours. `outcomeUnknown`: an earlier attempt may have spent this refresh token without telling. */
+  | { readonly kind: 'granted'; readonly record: TokenRecord; readonly outcomeUnknown: boolean };
+
+export type CommitAnswer =
+  | { readonly kind: 'committed'; readonly record: TokenRecord }
+  /** Another generation won. */
+  | { readonly kind: 'stale'; readonly record: TokenRecord }
+  | { readonly kind: 'gone' };
+
+/** How a claim ended without tokens. `unknown` (time-out, reset, 5xx, an unusable 200) is kept for the next holder. */
+export type Settlement = 'not-sent' | 'refused' | 'unknown';
+
+/**
+ * Where tokens live. A store decides each of these calls atomically for one key, over all processes, by **its own** clock,
+ * and answers a call that is sent twice (a client that reconnects sends again) as it answered the first time.
+ * Every call rejects when the store is away; it never answers «gone» for «I don't know».
+ */
+export interface TokenStore {
+  /** Stores generation 0, only if the key is absent. Answers whether this call's record (by `commitId`) is the stored one. */
+  create(key: string, record: NewTokenRecord): Promise<boolean>;
+  /** The record, or undefined when there is none. Slides the TTL. */
+  read(key: string): Promise<TokenRecord | undefined>;
+  /**
+   * Asks for the right to spend the refresh token of the generation `seen`, for `leaseMs`. A lease that lapses unsettled
+   * makes the next grant `outcomeUnknown`: its holder may have sent the refresh token before it died.
+   */
+  claim(key: string, seen: Seen, attemptId: string, leaseMs: number): Promise<ClaimAnswer>;
+  /** Heartbeat: the lease runs `leaseMs` from now. Answers whether the claim is still this attempt's. */
+  extend(key: string, attemptId: string, leaseMs: number): Promise<boolean>;
+  /**
+   * Stores what the renewal of `generation` brought as generation + 1, makes the record live and ends every claim.
+   * Compares the generation **only**, not the lease: a holder whose lease lapsed but whose POST succeeded has the only
+   * refresh token that lives. A record *behind* `generation` is a store that lost a write (failover): it is overwritten.
+   */
+  commit(
+    key: string,
+    generation: number,
+    attemptId: string,
+    commitId: string,
+    tokens: RenewedTokens,
+  ): Promise<CommitAnswer>;
+  /** Ends this attempt's claim without tokens; `backoffMs` makes every process wait before the next. */
+  settle(key: string, attemptId: string, outcome: Settlement, backoffMs?: number): Promise<void>;
+  /** Marks exactly this generation as beyond renewal. Answers whether it was still the stored one. */
+  markDead(key: string, seen: Seen): Promise<boolean>;
+  /** Removes the record; nothing but {@link create} brings the key back. */
+  remove(key: string): Promise<void>;
+}
+
+/** Default time that a record is kept after its last use: 30 days, in milliseconds. */
+export const DEFAULT_TTL_MS = 30 * 24 * 60 * 60 * 1_000;
