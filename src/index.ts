@@ -1,0 +1,56 @@
+export {
+  AuthorizationError,
+  ConfigError,
+  type GrantOutcome,
+  RequestRefusedError,
+  SignInRequiredError,
+  SparkError,
+  TokenError,
+  UnavailableError,
+  UpstreamError,
+} from './errors.js';
+export type { Flow, Role, UpstreamProfile } from './platform.js';
+export {
+  type AllowedRequest,
+  type AllowRule,
+  type ProxyHandler,
+  type ProxyStrategy,
+  type SparkProxyOptions,
+  sparkProxy,
+} from './proxy.js';
+export type { SessionLink } from './signin/link.js';
+export type { Portal, SparkStrategyOptions, StateStore } from './signin/options.js';
+export type { SparkProfile } from './signin/profile.js';
+export type {
+  GrantParams,
+  VerifyCallback,
+  VerifyFunction,
+  VerifyFunctionWithParams,
+  VerifyFunctionWithRequest,
+  VerifyFunctionWithRequestAndParams,
+} from './signin/verify.js';
+export {
+  type SparkAuthenticateOptions,
+  type SparkStatus,
+  SparkStrategy,
+  SparkStrategy as Strategy,
+} from './strategy.js';
+export { MemoryTokenStore, type MemoryTokenStoreOptions } from './tokens/memory.js';
+export type { Limits, Seen, TokenOrigin, TokenRecord, Tokens } from './tokens/record.js';
+export { type RedisClient, RedisTokenStore, type RedisTokenStoreOptions } from './tokens/redis.js';
+export {
+  RENEWAL_CHANNEL,
+  type RenewalEvent,
+  type Sent,
+  TokenService,
+  type TokenServiceOptions,
+} from './tokens/service.js';
+export type {
+  ClaimAnswer,
+  CommitAnswer,
+  NewTokenRecord,
+  RenewedTokens,
+  Settlement,
+  TokenStore,
+} from './tokens/store.js';
+export type { Timeouts } from './upstream.js';

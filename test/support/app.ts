@@ -1,0 +1,70 @@
+import express, { type Express } from 'express';
+import session from 'express-session';
+import { Passport } from 'passport';
+import { createSparkEmulator, type SparkEmulatorHandle, type SparkEmulatorOptions } from '../../src/emulator/index.js';
+import { type SparkProxyOptions, SparkStrategy, type SparkStrategyOptions, sparkProxy } from '../../src/index.js';
+import { serve } from './server.js';
+
+export interface TestApp {
+  readonly url: string;
+  readonly app: Express;
+  readonly spark: SparkEmulatorHandle;
+  readonly strategy: SparkStrategy;
+  readonly passport: InstanceType<typeof Passport>;
+}
+
+export interface TestAppOptions {
+  readonly emulator?: SparkEmulatorOptions;
+  readonly strategy?: Partial<SparkStrategyOptions>;
+  readonly proxy?: Partial<SparkProxyOptions>;
+  readonly session?: Partial<session.SessionOptions>;
+  /** What comes after the proxy and `passport.session()`. Default: the wall, and a page that tells the user. */
+  readonly routes?: (app: Express, passport: InstanceType<typeof Passport>, strategy: SparkStrategy) => void;
+}
+
+const emulators: SparkEmulatorHandle[] = [];
+
+afterEach(async () => {
+  await Promise.all(emulators.splice(0).map((spark) => spark.close()));
+});
+
+export const CLIENT = {
+  clientID: 'emulator-client',
+  clientSecret: 'emulator-secret',
+  userAgent: 'TestApp/1.0',
+} as const;
+
+/** The application of the quick start, against an emulator of its own. */
+export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
+  const spark = await createSparkEmulator(options.emulator).listen(0);
+  emulators.push(spark);
+  const passport = new Passport();
+  passport.serializeUser((user, done) => done(null, user));
+  passport.deserializeUser((user: Express.User, done) => done(null, user));
+  const app = express();
+  const { url } = await serve(app);
+  const strategy = new SparkStrategy(
+    {
+      ...CLIENT,
+      callbackURL: `${url}/auth/spark/callback`,
+      platformURL: spark.url,
+      apiURL: spark.url,
+      ...options.strategy,
+      passReqToCallback: false,
+    },
+    (_accessToken, _refreshToken, _params, profile, done) => done(null, { id: profile.id, name: profile.displayName }),
+  );
+  passport.use(strategy);
+  app.use(session({ secret: 'test secret', resave: false, saveUninitialized: false, ...options.session }));
+  app.use('/spark', sparkProxy({ strategy, ...options.proxy }));
+  app.use(passport.session());
+  (options.routes ?? wallAndPage)(app, passport, strategy);
+  return { url, app, spark, strategy, passport };
+}
+
+function wallAndPage(app: Express, passport: InstanceType<typeof Passport>): void {
+  app.use(passport.authenticate('spark'));
+  app.use((req, res) => {
+    res.json({ user: req.user, url: req.originalUrl });
+  });
+}

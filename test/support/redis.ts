@@ -1,0 +1,71 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+
+export interface RedisServer {
+  readonly url: string;
+  readonly port: number;
+  /** A client that is closed with the server. */
+  connect(): Redis;
+  stop(): Promise<void>;
+}
+
+/** A real redis-server of this test's own. */
+export async function startRedis(extra: readonly string[] = []): Promise<RedisServer> {
+  const dir = await mkdtemp(join(tmpdir(), 'spark-redis-'));
+  const port = await freePort();
+  const args = [
+    '--port',
+    String(port),
+    '--bind',
+    '127.0.0.1',
+    '--save',
+    '',
+    '--appendonly',
+    'no',
+    '--dir',
+    dir,
+    ...extra,
+  ];
+  const server = spawn('redis-server', args, { stdio: 'ignore' });
+  const ended = new Promise<void>((resolve) => server.once('exit', () => resolve()));
+  await new Promise<void>((resolve, reject) => {
+    server.once('spawn', resolve);
+    server.once('error', () => reject(new Error('redis-server is not on the PATH: run `npm run setup` first')));
+  });
+  const clients: Redis[] = [];
+  const connect = (): Redis => {
+    const client = new Redis(port, '127.0.0.1', { retryStrategy: () => 20 });
+    client.on('error', () => undefined); // while the server starts, and in tests that stop it
+    clients.push(client);
+    return client;
+  };
+  await connect().ping();
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    port,
+    connect,
+    stop: async () => {
+      for (const client of clients) client.disconnect();
+      server.kill('SIGKILL');
+      await ended;
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+export async function freePort(): Promise<number> {
+  return await new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() =>
+        typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port')),
+      );
+    });
+  });
+}
