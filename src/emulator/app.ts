@@ -52,8 +52,9 @@ export function createApp(state: EmulatorState, controls: EmulatorControls): Exp
   app.use((_req: Request, res: Response) => {
     sendMessagePage(res, 404, 'Not found', 'The Spark emulator has no page at this address.');
   });
-  app.use((_error: unknown, _req: Request, res: Response, next: NextFunction) => {
-    if (res.headersSent || res.destroyed) return next(_error);
+  app.use((_error: unknown, _req: Request, res: Response, _next: NextFunction) => {
+    // A client that left in the middle of its request: Express's own handler would report it as an error.
+    if (res.headersSent || res.destroyed) return res.destroy();
     return sendMessagePage(res, 500, 'The emulator failed', 'This request could not be answered.');
   });
   return app;

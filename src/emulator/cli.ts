@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
 import { createSparkEmulator, type SparkEmulatorOptions } from './index.js';
+import { DEFAULT_CLIENTS, DEFAULT_PEOPLE } from './settings.js';
 
 const HELP = `spark-emulator: a Spark (FBS) for development and tests, on this machine
 
@@ -37,8 +38,10 @@ async function main(): Promise<void> {
   const spark = await emulator.listen(portNumber(values.port), values.host);
 
   console.log(`Spark emulator: ${spark.url}`);
-  console.log('  client    emulator-client / emulator-secret, any loopback redirect URI');
-  console.log('  people    agent / spark (Private, IDX), consumer / spark (VOW, portal myportal)');
+  for (const { id, secret } of DEFAULT_CLIENTS) console.log(`  client    ${id} / ${secret}, any loopback redirect URI`);
+  for (const { username, password, roles } of DEFAULT_PEOPLE) {
+    console.log(`  person    ${username} / ${password} (${roles.join(', ')})`);
+  }
   if (values.control) console.log(`  controls  ${spark.url}/_emulator/`);
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {

@@ -1,6 +1,6 @@
-import type { Settings } from './options.js';
 import { admit, type Client, type Door, type Grantee } from './people.js';
 import { isRegisteredDomain } from './redirect-uri.js';
+import type { Settings } from './settings.js';
 import type { EmulatorState } from './state.js';
 import type { TokenAnswer } from './tokens.js';
 

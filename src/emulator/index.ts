@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createApp } from './app.js';
 import { createControls, type EmulatorControls } from './controls.js';
-import { parseOptions, type SparkEmulatorOptions } from './options.js';
+import type { SparkEmulatorOptions } from './options.js';
 import { startServer } from './server.js';
+import { parseOptions } from './settings.js';
 import { createState } from './state.js';
 
 export type { EmulatorClock } from './clock.js';

@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 /** The grant types of the vendor's documents and clients. */
 export type GrantType = 'authorization_code' | 'refresh_token' | 'password';
 
-/** One request that reached the grant endpoint. */
+/** One POST that reached the grant endpoint. */
 export interface GrantSeen {
   /** Emulator time of arrival, milliseconds since 1970. */
   readonly at: number;

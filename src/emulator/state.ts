@@ -3,8 +3,8 @@ import { createClock, type EmulatorClock } from './clock.js';
 import { CodeBook } from './codes.js';
 import { FaultPlan } from './faults.js';
 import { EmulatorLog } from './log.js';
-import type { Settings } from './options.js';
 import type { Client } from './people.js';
+import type { Settings } from './settings.js';
 import { TokenVault } from './tokens.js';
 
 /** Everything one emulator remembers. */

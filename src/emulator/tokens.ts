@@ -1,7 +1,7 @@
 import type { EmulatorClock } from './clock.js';
-import type { Settings } from './options.js';
 import type { Grantee } from './people.js';
 import { randomKey } from './random.js';
+import type { Settings } from './settings.js';
 
 /** What a grant request is answered with. */
 export interface TokenAnswer {

@@ -81,6 +81,23 @@ export function locationOf(response: Response): URL {
   return new URL(location);
 }
 
+/** The content of an API answer's envelope. */
+export interface Envelope {
+  readonly Success: boolean;
+  readonly Code?: number;
+  readonly Message?: string;
+  readonly Results: readonly Record<string, unknown>[];
+  readonly Pagination?: Record<string, number>;
+}
+
+export async function envelopeOf(response: Response): Promise<Envelope> {
+  return ((await response.json()) as { D: Envelope }).D;
+}
+
+export async function jsonOf(response: Response): Promise<Record<string, unknown>> {
+  return (await response.json()) as Record<string, unknown>;
+}
+
 /** The text of the page's alert. */
 export function alertOf(html: string): string | undefined {
   return /<p role="alert"[^>]*>([^<]*)</.exec(html)?.[1];
