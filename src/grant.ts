@@ -1,4 +1,4 @@
-import { type GrantOutcome, TokenError } from './errors.js';
+import { type GrantOutcome, SparkError, TokenError } from './errors.js';
 import { DEFAULT_LIFETIME_MS } from './platform.js';
 import type { Tokens } from './tokens/record.js';
 
@@ -52,6 +52,33 @@ export async function requestGrant(endpoint: GrantEndpoint, params: Readonly<Rec
   const grant = response.ok && answer ? grantFrom(answer) : undefined;
   if (grant) return grant;
   throw refusal(endpoint, response, body, answer, secretsOf(params));
+}
+
+const REVOKE_TIMEOUT_MS = 10_000;
+
+/**
+ * Makes tokens unusable: deleting an access token ends the refresh token with it (vendor's word).
+ * @throws SparkError `revocation_failed`
+ */
+export async function revokeToken(
+  url: string,
+  accessToken: string,
+  headers: Readonly<Record<string, string>>,
+): Promise<void> {
+  try {
+    const response = await fetch(`${url}/${encodeURIComponent(accessToken)}`, {
+      method: 'DELETE',
+      headers: { authorization: `OAuth ${accessToken}`, ...headers },
+      redirect: 'error',
+      signal: AbortSignal.timeout(REVOKE_TIMEOUT_MS),
+    });
+    await response.body?.cancel();
+    // 401 and 404: the token is of no use already.
+    if (!response.ok && response.status !== 401 && response.status !== 404)
+      throw new Error(`answered ${response.status}`);
+  } catch (cause) {
+    throw new SparkError('The tokens could not be revoked.', { code: 'revocation_failed', status: 502, cause });
+  }
 }
 
 function grantFrom(answer: Record<string, unknown>): Grant | undefined {

@@ -19,7 +19,7 @@ export {
   sparkProxy,
 } from './proxy.js';
 export type { SessionLink } from './signin/link.js';
-export type { Portal, SparkStrategyOptions, StateStore } from './signin/options.js';
+export type { Portal, SparkAuthenticateOptions, SparkStrategyOptions, StateStore } from './signin/options.js';
 export type { SparkProfile } from './signin/profile.js';
 export type {
   GrantParams,
@@ -30,7 +30,6 @@ export type {
   VerifyFunctionWithRequestAndParams,
 } from './signin/verify.js';
 export {
-  type SparkAuthenticateOptions,
   type SparkStatus,
   SparkStrategy,
   SparkStrategy as Strategy,

@@ -3,18 +3,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import OAuth2Strategy = require('passport-oauth2');
 
-import {
-  AuthorizationError,
-  ConfigError,
-  SignInRequiredError,
-  SparkError,
-  TokenError,
-  UnavailableError,
-} from './errors.js';
-import { type GrantEndpoint, lifetimeFrom, requestGrant } from './grant.js';
-import { type Flow, PROVIDER_SIGN_OUT_PATH, type Role, SPARK_UPSTREAM, TOKEN_PATH } from './platform.js';
+import { AuthorizationError, ConfigError, SignInRequiredError, SparkError, UnavailableError } from './errors.js';
+import { type Grant, type GrantEndpoint, lifetimeFrom, requestGrant, revokeToken } from './grant.js';
+import { PROVIDER_SIGN_OUT_PATH, type Role, SPARK_UPSTREAM, TOKEN_PATH } from './platform.js';
 import { tokenKeyOf } from './session.js';
-import { type Callback, readCallback } from './signin/callback.js';
+import { type Callback, mismatch, readCallback } from './signin/callback.js';
 import { removeLink } from './signin/link.js';
 import { coverLogIn, linkToPresentUser, type PassportRequest } from './signin/login.js';
 import {
@@ -27,9 +20,16 @@ import {
   REFUSED,
   STALE,
 } from './signin/messages.js';
-import { SparkOAuth2 } from './signin/oauth2.js';
-import { parseStrategyOptions, roleProblem, type SparkSettings, type SparkStrategyOptions } from './signin/options.js';
+import { exchangeCode, SparkOAuth2 } from './signin/oauth2.js';
+import {
+  chooseRole,
+  parseStrategyOptions,
+  type SparkAuthenticateOptions,
+  type SparkSettings,
+  type SparkStrategyOptions,
+} from './signin/options.js';
 import { fetchProfile, type SparkProfile } from './signin/profile.js';
+import { calledBack, type ExpressRequest, redirectURIOf, urlParts } from './signin/request.js';
 import { keepState, type StateMeta, verifyState } from './signin/state-store.js';
 import {
   Attempts,
@@ -53,25 +53,6 @@ import { answerWall, isNavigation, type WallMessage } from './signin/wall.js';
 import type { Tokens } from './tokens/record.js';
 import { TokenService } from './tokens/service.js';
 
-/** Options of one call: `passport.authenticate('spark', { … })`. Passport's own go along. */
-export interface SparkAuthenticateOptions {
-  /** Sign-in wall or ordinary route. Default: a wall when mounted by `app.use`, a route when on a route. `'fail'`: a wall that fails instead of answering. */
-  readonly wall?: boolean | 'fail';
-  readonly role?: Role;
-  readonly portal?: SparkStrategyOptions['portal'];
-  readonly flow?: Flow;
-  readonly callbackURL?: string;
-  readonly scope?: string | readonly string[];
-  /** Application state, returned as `info.state`. */
-  readonly state?: string | object | true;
-  /** The page to go to after sign-in. Default: the page that was asked for. */
-  readonly returnTo?: string;
-  readonly failureRedirect?: string;
-  readonly failWithError?: boolean;
-  readonly keepSessionInfo?: boolean;
-  readonly session?: boolean;
-}
-
 /** What a session's tokens look like from outside: never the tokens themselves. */
 export interface SparkStatus {
   readonly role: Role | undefined;
@@ -84,18 +65,6 @@ export interface SparkStatus {
   /** `dead`: the access token may still live, but nothing can renew it. */
   readonly state: 'live' | 'dead';
 }
-
-type ExpressRequest = PassportRequest & {
-  res?: ServerResponse;
-  route?: unknown;
-  originalUrl?: string;
-  protocol?: string;
-  app?: { get?(name: string): unknown };
-  logout?(options: object, done: (error?: unknown) => void): void;
-  session?: { destroy?(done: (error?: unknown) => void): void };
-};
-
-const REVOKE_TIMEOUT_MS = 10_000;
 
 /**
  * Signs people in with Spark: OAuth 2 for Private, IDX and VOW keys, OpenID + OAuth 2 hybrid for Private and IDX.
@@ -185,7 +154,7 @@ export class SparkStrategy extends OAuth2Strategy {
         };
         return (await requestGrant(endpoint, params)).tokens;
       },
-      revoke: (tokens) => this.revokeAtSpark(tokens),
+      revoke: (tokens) => revokeToken(settings.apiURL + TOKEN_PATH, tokens.accessToken, headers),
     });
   }
 
@@ -278,7 +247,7 @@ export class SparkStrategy extends OAuth2Strategy {
       refreshToken: typeof refreshToken === 'string' ? refreshToken : undefined,
       lifetimeMs: lifetimeFrom(expiresIn),
     };
-    const redirectURI = this.redirectURI(req as ExpressRequest, this.settings.callbackURL);
+    const redirectURI = redirectURIOf(req as ExpressRequest, this.settings);
     await linkToPresentUser(
       req as PassportRequest,
       { tokens, origin: { role: origin.role ?? this.settings.role, portal: origin.portal, redirectURI } },
@@ -292,8 +261,10 @@ export class SparkStrategy extends OAuth2Strategy {
     const wall = options.wall ?? req.route === undefined;
     const context: Context = { req, res, options, wall: wall !== false };
     try {
+      if (context.wall && !req.session)
+        throw new UnavailableError('The request has no session.', { code: 'no_session' });
       if (this.isCallback(req, options)) await this.finish(context);
-      else if (wall !== false) await this.guard(context);
+      else if (context.wall) await this.guard(context);
       else await this.startOrPass(context);
     } catch (error) {
       if (!context.wall) throw error;
@@ -312,8 +283,8 @@ export class SparkStrategy extends OAuth2Strategy {
   /** The sign-in wall: signed-in people pass, browsers are sent to Spark, everything else is told to sign in. */
   private async guard(context: Context): Promise<void> {
     const { req } = context;
-    if (!req.session) throw new UnavailableError('Sessions are not available right now.', { code: 'no_session' });
     if (await this.isSignedIn(req)) {
+      this.justFinished(context); // the session came back: a sign-in for this page after a sign-out is no loop
       this.pass();
       return;
     }
@@ -360,9 +331,12 @@ export class SparkStrategy extends OAuth2Strategy {
 
   private async start(context: Context): Promise<void> {
     const { req, res, options } = context;
-    const choice = await this.choose(req, options);
+    const choice = await chooseRole(this.settings, options, req);
     const { settings } = this;
-    const redirectURI = this.redirectURI(req, options.callbackURL ?? settings.callbackURL);
+    const redirectURI = redirectURIOf(req, {
+      ...settings,
+      ...(options.callbackURL === undefined ? {} : { callbackURL: options.callbackURL }),
+    });
     const verifier = settings.pkce ? randomBytes(32).toString('base64url') : undefined;
     const appState = options.state === true ? undefined : (options.state ?? settings.state);
     const state = settings.store
@@ -402,20 +376,6 @@ export class SparkStrategy extends OAuth2Strategy {
     };
   }
 
-  /** Role, flow and portal of this call: its own options before the strategy's. */
-  private async choose(
-    req: ExpressRequest,
-    options: SparkAuthenticateOptions,
-  ): Promise<Pick<Transaction, 'role' | 'flow' | 'portal'>> {
-    const role = options.role ?? this.settings.role;
-    const flow = options.flow ?? (role === 'vow' ? 'oauth2' : this.settings.flow);
-    const given = role === 'vow' ? (options.portal ?? this.settings.portal) : options.portal;
-    const portal = typeof given === 'function' ? await given(req) : given;
-    const problem = roleProblem(role, flow, portal);
-    if (problem) throw new ConfigError("passport.authenticate('spark')", [problem]);
-    return { role, flow, portal: portal === false ? undefined : portal };
-  }
-
   private async finish(context: Context): Promise<void> {
     const { req, res } = context;
     res.setHeader('Cache-Control', 'no-store');
@@ -426,7 +386,7 @@ export class SparkStrategy extends OAuth2Strategy {
     if (callback.kind === 'error')
       return this.refuseOrFail(context, authorizationError(callback), errorMessage(callback));
     if (!transaction || callback.kind === 'invalid') return await this.attemptIsGone(context, callback);
-    const problem = this.mismatch(callback, transaction);
+    const problem = mismatch(callback, transaction, this.settings.authorizationURL ?? this.settings.platformURL);
     if (problem)
       return this.refuseOrFail(context, new AuthorizationError(problem, 'callback_mismatch', undefined, 403), STALE);
     const stored = await this.storedState(req, callback, transaction);
@@ -447,21 +407,6 @@ export class SparkStrategy extends OAuth2Strategy {
     const { store } = this.settings;
     if (!store) return { ok: true, verifier: undefined };
     return await verifyState(store, req, callback.state, this.meta(transaction.redirectURI));
-  }
-
-  /** Does this callback answer the question that the attempt asked? */
-  private mismatch(callback: Extract<Callback, { kind: 'code' }>, transaction: Transaction): string | undefined {
-    if (callback.flow !== transaction.flow) return 'The callback belongs to another flow.';
-    if (callback.returnTo !== undefined && callback.returnTo !== transaction.redirectURI)
-      return 'openid.return_to is not this callback.';
-    const provider = new URL(this.settings.authorizationURL ?? this.settings.platformURL).origin;
-    if (
-      callback.endpoint !== undefined &&
-      (!URL.canParse(callback.endpoint) || new URL(callback.endpoint).origin !== provider)
-    ) {
-      return 'openid.op_endpoint is not the configured provider.';
-    }
-    return undefined;
   }
 
   private async signIn(context: Context, code: string, transaction: Transaction): Promise<void> {
@@ -492,36 +437,23 @@ export class SparkStrategy extends OAuth2Strategy {
       { service: this.tokens, sessionKey: this.sessionKey },
     );
     const returnTo = safeReturnTo(transaction.returnTo, this.settings.callbackPath);
-    rememberFinished(context.res, returnTo, redirectURI.startsWith('https:'));
-    if (context.wall) {
+    if (context.wall)
       await calledBack((done) => req.logIn?.(user, { keepSessionInfo: context.options.keepSessionInfo }, done));
-      this.redirect(returnTo);
-      return;
-    }
-    this.success(user, { ...info, returnTo, ...(appState === undefined ? {} : { state: appState }) });
+    rememberFinished(context.res, returnTo, redirectURI.startsWith('https:'));
+    if (context.wall) this.redirect(returnTo);
+    else this.success(user, { ...info, returnTo, ...(appState === undefined ? {} : { state: appState }) });
   }
 
   private async exchange(
     code: string,
     { redirectURI, verifier }: Transaction,
     options: SparkAuthenticateOptions,
-  ): Promise<{ tokens: Tokens; params: GrantParams }> {
-    const params = {
+  ): Promise<Grant> {
+    return await exchangeCode(this._oauth2, code, {
       ...(this.tokenParams(options) as Record<string, string>),
       grant_type: 'authorization_code',
       redirect_uri: redirectURI,
       ...(verifier === undefined ? {} : { code_verifier: verifier }),
-    };
-    return await new Promise((resolve, reject) => {
-      this._oauth2.getOAuthAccessToken(code, params, (error, accessToken, refreshToken, answer: unknown) => {
-        if (error) return reject(error);
-        if (!accessToken) return reject(new TokenError('The token endpoint gave no access token.', 'bad_response'));
-        const given = (answer ?? {}) as GrantParams;
-        resolve({
-          tokens: { accessToken, refreshToken: refreshToken || undefined, lifetimeMs: lifetimeFrom(given.expires_in) },
-          params: given,
-        });
-      });
     });
   }
 
@@ -580,41 +512,13 @@ export class SparkStrategy extends OAuth2Strategy {
     answerWall(req, res, message);
   }
 
-  private redirectURI(req: ExpressRequest, callbackURL: string): string {
-    if (URL.canParse(callbackURL)) return callbackURL;
-    const trusted = this.settings.proxy || Boolean(req.app?.get?.('trust proxy'));
-    const forwarded = (name: string): string | undefined =>
-      trusted ? (req.headers[name] as string | undefined)?.split(',')[0]?.trim() : undefined;
-    const protocol = forwarded('x-forwarded-proto') ?? req.protocol ?? 'http';
-    const host = forwarded('x-forwarded-host') ?? req.headers.host ?? 'localhost';
-    return new URL(callbackURL, `${protocol}://${host}`).href;
-  }
-
   private isSecure(req: ExpressRequest): boolean {
-    return this.redirectURI(req, this.settings.callbackURL).startsWith('https:');
+    return redirectURIOf(req, this.settings).startsWith('https:');
   }
 
   private meta(callbackURL: string): StateMeta {
     const { clientID, tokenURL, authorizationURL: own, platformURL } = this.settings;
     return { authorizationURL: own ?? `${platformURL}/oauth2`, tokenURL, clientID, callbackURL };
-  }
-
-  /** Vendor: deleting an access token makes both tokens unusable. */
-  private async revokeAtSpark({ accessToken }: Tokens): Promise<void> {
-    try {
-      await fetch(`${this.apiURL}${TOKEN_PATH}/${encodeURIComponent(accessToken)}`, {
-        method: 'DELETE',
-        headers: { authorization: `OAuth ${accessToken}`, 'x-sparkapi-user-agent': this.userAgent },
-        redirect: 'error',
-        signal: AbortSignal.timeout(REVOKE_TIMEOUT_MS),
-      });
-    } catch (cause) {
-      throw new SparkError('Spark could not be told to revoke the tokens.', {
-        code: 'revocation_failed',
-        status: 502,
-        cause,
-      });
-    }
   }
 }
 
@@ -625,20 +529,6 @@ interface Context {
   readonly wall: boolean;
 }
 
-function urlParts(req: ExpressRequest): { target: string; path: string; query: string } {
-  const target = req.originalUrl ?? req.url ?? '/';
-  const at = target.indexOf('?');
-  return at === -1
-    ? { target, path: target, query: '' }
-    : { target, path: target.slice(0, at), query: target.slice(at + 1) };
-}
-
 function sha256(text: string): string {
   return createHash('sha256').update(text).digest('base64url');
-}
-
-async function calledBack(call: (done: (error?: unknown, value?: unknown) => void) => void): Promise<unknown> {
-  return await new Promise((resolve, reject) => {
-    call((error, value) => (error ? reject(error) : resolve(value)));
-  });
 }

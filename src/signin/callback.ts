@@ -93,3 +93,18 @@ function readHybrid(params: ReadonlyMap<string, string>): Callback {
     endpoint: params.get('openid.op_endpoint'),
   };
 }
+
+/** Does this callback answer the question that the attempt asked? Says why not. `provider`: where people sign in. */
+export function mismatch(
+  callback: Extract<Callback, { kind: 'code' }>,
+  asked: { readonly flow: Flow; readonly redirectURI: string },
+  provider: string,
+): string | undefined {
+  if (callback.flow !== asked.flow) return 'The callback belongs to another flow.';
+  if (callback.returnTo !== undefined && callback.returnTo !== asked.redirectURI)
+    return 'openid.return_to is not this callback.';
+  const { endpoint } = callback;
+  if (endpoint === undefined) return undefined;
+  const known = URL.canParse(endpoint) && new URL(endpoint).origin === new URL(provider).origin;
+  return known ? undefined : 'openid.op_endpoint is not the configured provider.';
+}

@@ -1,6 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import { OAuth2, type oauth2tokenCallback } from 'oauth';
-import { type GrantEndpoint, requestGrant } from '../grant.js';
+import { TokenError } from '../errors.js';
+import { type Grant, type GrantEndpoint, lifetimeFrom, requestGrant } from '../grant.js';
 
 /** The base class's callback as it is really called: the success has no error, the error no tokens. */
 type TokenCallback = (error: unknown, accessToken?: string, refreshToken?: string, params?: object) => void;
@@ -13,7 +14,6 @@ export class SparkOAuth2 extends OAuth2 {
   private grantEndpoint: GrantEndpoint | undefined;
 
   // The six arguments of the base class: passport-oauth2-refresh constructs a strategy's `_oauth2` class with them.
-  // biome-ignore lint/complexity/noUselessConstructor: states the contract
   constructor(
     id: string,
     secret: string,
@@ -59,4 +59,21 @@ export class SparkOAuth2 extends OAuth2 {
     }; // not in @types/oauth
     return { url: _accessTokenUrl, format: 'json', headers: _customHeaders, timeoutMs: 60_000 };
   }
+}
+
+/** Exchanges a code through a strategy's `_oauth2`, which applications and their tests may have replaced. */
+export async function exchangeCode(
+  oauth2: OAuth2,
+  code: string,
+  params: Readonly<Record<string, string>>,
+): Promise<Grant> {
+  return await new Promise((resolve, reject) => {
+    oauth2.getOAuthAccessToken(code, { ...params }, (error, accessToken, refreshToken, answer: unknown) => {
+      if (error) return reject(error);
+      if (!accessToken) return reject(new TokenError('The token endpoint gave no access token.', 'bad_response'));
+      const given = (answer ?? {}) as Grant['params'];
+      const lifetimeMs = lifetimeFrom(given.expires_in);
+      resolve({ tokens: { accessToken, refreshToken: refreshToken || undefined, lifetimeMs }, params: given });
+    });
+  });
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { ConfigError } from '../errors.js';
 import { OptionCheck, parseURL } from '../options.js';
 import { API_URL, FLOWS, type Flow, GRANT_PATH, PLATFORM_URL, ROLES, type Role } from '../platform.js';
 import { MemoryTokenStore } from '../tokens/memory.js';
@@ -70,6 +71,25 @@ export interface SparkStrategyOptions {
   readonly onUnknown?: 'retry' | 'defer';
   /** Deadline of a token request, in milliseconds. Default 60 000. */
   readonly grantTimeoutMs?: number;
+}
+
+/** Options of one call: `passport.authenticate('spark', { … })`. Passport's own go along. */
+export interface SparkAuthenticateOptions {
+  /** Sign-in wall or ordinary route. Default: a wall when mounted by `app.use`, a route when on a route. `'fail'`: a wall that fails instead of answering. */
+  readonly wall?: boolean | 'fail';
+  readonly role?: Role;
+  readonly portal?: SparkStrategyOptions['portal'];
+  readonly flow?: Flow;
+  readonly callbackURL?: string;
+  readonly scope?: string | readonly string[];
+  /** Application state, returned as `info.state`. */
+  readonly state?: string | object | true;
+  /** The page to go to after sign-in. Default: the page that was asked for. */
+  readonly returnTo?: string;
+  readonly failureRedirect?: string;
+  readonly failWithError?: boolean;
+  readonly keepSessionInfo?: boolean;
+  readonly session?: boolean;
 }
 
 /** The options, checked and with their defaults. */
@@ -261,4 +281,19 @@ function headerText(check: OptionCheck, name: string, value: unknown): string {
   if (!/^[\x20-\x7e]*$/.test(text))
     check.problem(`"${name}" holds characters that a header can not; write plain ASCII.`);
   return text;
+}
+
+/** Role, flow and portal of one sign-in: the call's own options before the strategy's. @throws ConfigError */
+export async function chooseRole(
+  settings: SparkSettings,
+  options: SparkAuthenticateOptions,
+  req: IncomingMessage,
+): Promise<{ role: Role; flow: Flow; portal: string | undefined }> {
+  const role = options.role ?? settings.role;
+  const flow = options.flow ?? (role === 'vow' ? 'oauth2' : settings.flow);
+  const given = role === 'vow' ? (options.portal ?? settings.portal) : options.portal;
+  const portal = typeof given === 'function' ? await given(req) : given;
+  const problem = roleProblem(role, flow, portal);
+  if (problem) throw new ConfigError("passport.authenticate('spark')", [problem]);
+  return { role, flow, portal: portal === false ? undefined : portal };
 }

@@ -64,8 +64,8 @@ export function readProfile(body: string, role: Role): SparkProfile | undefined 
     displayName: text(fields.Name) ?? text(fields.DisplayName) ?? [givenName, familyName].filter(Boolean).join(' '),
     name: compact({ givenName, familyName }) ?? {},
     emails: emails(fields),
-    phones: list(fields.Phones).flatMap((phone) => valueOf(phone, 'Number')),
-    photos: list(fields.Images).flatMap((image) => valueOf(image, 'Uri')),
+    phones: list(fields.Phones).flatMap((phone) => labelled(phone, 'Number')),
+    photos: list(fields.Images).flatMap((image) => labelled(image, 'Uri')),
     ...(mls ? { mls } : {}),
     ...(office ? { office } : {}),
     _raw: body,
@@ -75,7 +75,7 @@ export function readProfile(body: string, role: Role): SparkProfile | undefined 
 
 function emails(fields: Record<string, unknown>): SparkProfile['emails'] {
   const listed = list(fields.Emails).flatMap((email) => {
-    const [entry] = valueOf(email, 'Address');
+    const [entry] = labelled(email, 'Address');
     return entry ? [{ ...entry, ...(email.Primary === true ? { primary: true } : {}) }] : [];
   });
   const primary = text(fields.PrimaryEmail);
@@ -84,7 +84,7 @@ function emails(fields: Record<string, unknown>): SparkProfile['emails'] {
   return [{ value: primary, primary: true }];
 }
 
-function valueOf(entry: Record<string, unknown>, field: string): { value: string; type?: string }[] {
+function labelled(entry: Record<string, unknown>, field: string): { value: string; type?: string }[] {
   const value = text(entry[field]);
   if (value === undefined) return [];
   const type = text(entry.Type);

@@ -52,9 +52,7 @@ function hybridParams(request: AuthorizationRequest): Record<string, string> {
 
 /** A portal's name becomes one path segment: what could leave that segment is no name. */
 export function portalProblem(portal: string): string | undefined {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  const outside =
-    portal.trim() === '' || /^\.+$/.test(portal) || /[/\\?#%\x00-\x1f\x7f]/.test(portal) || portal.length > 100;
+  const outside = portal.trim() === '' || /^\.+$/.test(portal) || /[/\\?#%\p{Cc}]/u.test(portal) || portal.length > 100;
   // Half a surrogate pair can't be encoded.
   return outside || /\p{Surrogate}/u.test(portal)
     ? `"portal" is ${JSON.stringify(portal.slice(0, 40))}; write the portal's name alone, like 'myportal'.`

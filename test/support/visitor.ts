@@ -63,7 +63,7 @@ export async function answerSpark(
   if (page.status >= 300 && page.status < 400) return page.headers.get('location') ?? '';
   const html = await page.text();
   const fields = [...html.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)">/g)].map(
-    ([, name = '', value = '']) => [unescape(name), unescape(value)],
+    ([, name = '', value = '']) => [unescapeHTML(name), unescapeHTML(value)],
   );
   const action = /<form method="post" action="([^"]*)"/.exec(html)?.[1];
   if (action === undefined) throw new Error(`${page.status}: no form at Spark`);
@@ -73,13 +73,13 @@ export async function answerSpark(
     ['password', password],
     ['decision', decision],
   ]);
-  const answer = await fetch(new URL(unescape(action), address), { method: 'POST', body, redirect: 'manual' });
+  const answer = await fetch(new URL(unescapeHTML(action), address), { method: 'POST', body, redirect: 'manual' });
   const location = answer.headers.get('location');
   if (location === null) throw new Error(`Spark answered ${answer.status}`);
   return location;
 }
 
-function unescape(text: string): string {
+function unescapeHTML(text: string): string {
   return text
     .replaceAll('&lt;', '<')
     .replaceAll('&gt;', '>')
