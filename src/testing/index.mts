@@ -1,0 +1,1 @@
+export { type ContractCase, tokenStoreContract } from './index.js';
