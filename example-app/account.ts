@@ -1,0 +1,85 @@
+import { type Request, type RequestHandler, type Response, Router } from 'express';
+import { SparkError } from '../src/errors.js';
+import { accountPage } from './account-page.js';
+import { logError } from './log.js';
+import type { Site } from './login-site.js';
+import { handler, sendPage, sendProblem } from './page.js';
+import { readPerson } from './person.js';
+import { isFromOwnPage } from './same-origin.js';
+
+/** What a signed-in person sees and does. */
+export function accountRoutes(site: Site): Router {
+  const { settings } = site;
+  const { strategy, emulator } = settings;
+  const router = Router();
+  const fromOwnPage = refuseOtherSites(site);
+
+  router.get(
+    '/account',
+    handler(async (req, res) => {
+      const status = await strategy.status(req);
+      const person = readPerson(req.user);
+      if (status && person) sendPage(req, res, settings, accountPage(req, settings, person, status));
+      else res.redirect(303, `${req.baseUrl}/?notice=sign-in`);
+    }),
+  );
+
+  // For the panel. It says how the sign-in stands; the tokens stay on the server.
+  router.get(
+    '/status',
+    handler(async (req, res) => {
+      const status = await strategy.status(req);
+      res.status(status ? 200 : 401).json(status ? { signedIn: true, ...status } : { signedIn: false });
+    }),
+  );
+
+  if (emulator) {
+    router.post(
+      '/expire',
+      fromOwnPage,
+      handler(async (req, res) => {
+        emulator.expireAccessToken(await strategy.accessToken(req));
+        res.redirect(303, `${req.baseUrl}/account`);
+      }),
+    );
+  }
+
+  router.post(
+    '/logout',
+    fromOwnPage,
+    handler(async (req, res) => {
+      await signOut(site, req, res);
+      res.redirect(303, `${req.baseUrl}/?notice=signed-out`);
+    }),
+  );
+
+  return router;
+}
+
+/** Signs out here even when Spark can't be told: nobody should stay signed in because another server is away. */
+async function signOut({ settings, ownSession }: Site, req: Request, res: Response): Promise<void> {
+  const { strategy } = settings;
+  try {
+    await strategy.signOut(req, { revoke: true });
+  } catch (error) {
+    if (!(error instanceof SparkError) || error.code !== 'revocation_failed') throw error;
+    logError(error);
+    await strategy.signOut(req);
+  }
+  ownSession?.clearCookie(req, res);
+}
+
+function refuseOtherSites({ settings }: Site): RequestHandler {
+  return (req, res, next) => {
+    if (isFromOwnPage(req, settings.base.origin)) {
+      next();
+      return;
+    }
+    sendProblem(req, res, settings, {
+      status: 403,
+      title: 'Not done',
+      reason: 'This request did not come from a page of this site.',
+      advice: 'Use the button on this site. If you did, your browser hides where requests come from.',
+    });
+  };
+}

@@ -1,0 +1,2 @@
+export type { EmulatorPerson, LoginSite, LoginSiteEmulator, LoginSiteOptions } from './index.js';
+export { createLoginSite } from './index.js';

@@ -1,0 +1,110 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import path from 'node:path';
+import express, { type Express, type NextFunction, type Request, type RequestHandler, type Response } from 'express';
+import { type Authenticator, Passport } from 'passport';
+import { sparkProxy } from '../src/index.js';
+import { accountRoutes } from './account.js';
+import { logError } from './log.js';
+import { basePath, type LoginSiteOptions, parseSiteOptions, type SiteSettings } from './options.js';
+import { guardPages, sendProblem } from './page.js';
+import { failure, type Problem } from './problem.js';
+import { createOwnSession, type OwnSession } from './session.js';
+import { callbackRoute, signInRoutes } from './sign-in.js';
+
+/** An Express application, typed so that Express 4 and 5 both take it in `app.use`. */
+export type LoginSite = (req: IncomingMessage, res: ServerResponse) => void;
+
+/** What every part of the site needs. */
+export interface Site {
+  readonly settings: SiteSettings;
+  readonly passport: Authenticator;
+  /** Undefined where the host's session is used. */
+  readonly ownSession: OwnSession | undefined;
+}
+
+/**
+ * Creates the reference login site: people choose how to sign in with Spark, see who they are, their listings (which the
+ * browser gets through `sparkProxy`) and how their sign-in stands, and sign out. Mount it anywhere: its links follow the mount.
+ *
+ * @example
+ * const site = createLoginSite({ strategy: spark, baseURL: 'https://app.example.com/members' });
+ * app.use('/members', site);
+ *
+ * @throws ConfigError that lists every problem with the options and its remedy
+ */
+export function createLoginSite(options: LoginSiteOptions): LoginSite {
+  const settings = parseSiteOptions(options);
+  const app = express();
+  const site: Site = {
+    settings,
+    passport: settings.passport ?? ownPassport(),
+    ownSession: settings.session === false ? undefined : createOwnSession(app, settings.base, settings.session),
+  };
+
+  app.disable('x-powered-by');
+  app.use(checkMount(settings));
+  app.use('/assets', express.static(path.join(__dirname, 'public'), { index: false, redirect: false }));
+  app.use(site.ownSession?.middleware ?? requireHostSession);
+  app.use(callbackRoute(site)); // before the proxy: the callback is often /auth/spark/callback
+  app.use('/spark', sparkProxy({ strategy: settings.strategy })); // before Passport: the proxy needs the session alone
+  app.use(guardPages(settings));
+  app.use(site.passport.session() as RequestHandler); // typed `any` by @types/passport
+  app.use(signInRoutes(site));
+  app.use(accountRoutes(site));
+  app.use((req, res) => sendProblem(req, res, settings, NOT_FOUND));
+  app.use((error: unknown, req: Request, res: Response, next: NextFunction) =>
+    answerError(error, req, res, next, settings),
+  );
+  return app as Express & LoginSite;
+}
+
+const NOT_FOUND: Problem = {
+  status: 404,
+  title: 'There is no such page',
+  reason: 'The address leads nowhere on this site.',
+  advice: 'Start from the first page.',
+};
+
+/** A Passport that knows nobody else's people: it keeps the whole user in the session, and reads it back. */
+function ownPassport(): Authenticator {
+  // The constructor's type names the module's own copy of Authenticator, which TypeScript holds for another one.
+  const passport = new Passport() as unknown as Authenticator;
+  passport.serializeUser((user, done) => done(null, user));
+  passport.deserializeUser((user, done) => done(null, user as Express.User)); // what serializeUser wrote
+  return passport;
+}
+
+/**
+ * Links and redirects begin with the path of the mount. Where that is a pattern (`/:tenant`), the visitor writes it:
+ * `/\elsewhere.example` would turn every redirect into one to another site.
+ */
+function checkMount({ base }: SiteSettings): RequestHandler {
+  const canonical = basePath(base);
+  return (req, res, next) => {
+    const mount = req.baseUrl;
+    if (!/^(?:\/[\w.~%!$&'()*+,;=:@-]+)*$/.test(mount)) {
+      res.status(400).type('text').send('This address can not be used.');
+    } else if (mount !== canonical && mount.toLowerCase() === canonical.toLowerCase()) {
+      res.redirect(308, canonical + req.url); // Express ignores case where cookies don't
+    } else {
+      next();
+    }
+  };
+}
+
+const requireHostSession: RequestHandler = (req, _res, next) => {
+  if (req.session) next();
+  else
+    next(
+      new Error(
+        'createLoginSite: the host has no session here. Mount its session() before the site, or give "session" options.',
+      ),
+    );
+};
+
+function answerError(error: unknown, req: Request, res: Response, next: NextFunction, settings: SiteSettings): void {
+  const problem = failure(error);
+  if (problem.status >= 500) logError(error);
+  if (res.headersSent) next(error);
+  else sendProblem(req, res, settings, problem);
+}

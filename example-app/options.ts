@@ -1,0 +1,187 @@
+import type { SessionOptions } from 'express-session';
+import type { Authenticator } from 'passport';
+import { SparkStrategy } from '../src/index.js';
+import { OptionCheck } from '../src/options.js';
+
+/** Options of `createLoginSite`. */
+export interface LoginSiteOptions {
+  /**
+   * Who signs people in. Its `callbackURL` lies below the place where the site is mounted; the site answers it.
+   * Default: the strategy `spark` of `passport`, else one for `emulator` whose callback is `/callback` below `baseURL`.
+   */
+  readonly strategy?: SparkStrategy | undefined;
+  /**
+   * The host application's Passport. The site then registers no serializers: people are kept as the host keeps them.
+   * Default: a Passport of its own, which keeps the whole user in the session.
+   */
+  readonly passport?: Authenticator | undefined;
+  /**
+   * Options of a session of the site's own, apart from any session that the host has; what is left out gets a safe default.
+   * `false`: the host's session, which has to be mounted before the site.
+   * Default: the host's session when `passport` is given, else one of its own in memory.
+   */
+  readonly session?: Partial<SessionOptions> | false | undefined;
+  /**
+   * Public address of the site, with the path where it is mounted: `https://app.example.com/members`.
+   * Its scheme decides whether cookies are `Secure`; its origin is the one that may post to the site.
+   */
+  readonly baseURL: string;
+  /** The emulator that stands in for Spark: the site says so, and offers to expire an access token. Default: none. */
+  readonly emulator?: LoginSiteEmulator | undefined;
+  /** What keeps sessions and tokens, for people to read: `'Redis'`. `'memory'` warns them. Default: `'memory'` when the own session has no store. */
+  readonly storage?: string | undefined;
+  /** The portal's name that the form begins with. Default: `myportal` with an emulator, else empty. */
+  readonly portal?: string | undefined;
+}
+
+/** As much of an emulator as the site needs; the handle of `createSparkEmulator(…).listen(…)` fits. */
+export interface LoginSiteEmulator {
+  /** Origin of sign-in and API. */
+  readonly url: string;
+  expireAccessToken(token: string): unknown;
+  /** People to try, shown on the first page with their passwords. Default: none are named. */
+  readonly people?: readonly EmulatorPerson[] | undefined;
+}
+
+/** Somebody who can sign in at the emulator. */
+export interface EmulatorPerson {
+  readonly username: string;
+  readonly password: string;
+  /** What this person can sign in as, for people to read: `Private and IDX`. */
+  readonly roles: string;
+}
+
+/** The options, checked and with their defaults. */
+export interface SiteSettings {
+  readonly strategy: SparkStrategy;
+  readonly passport: Authenticator | undefined;
+  /** `false`: the host's session. */
+  readonly session: Partial<SessionOptions> | false;
+  readonly base: URL;
+  readonly emulator: LoginSiteEmulator | undefined;
+  readonly storage: string | undefined;
+  readonly portal: string;
+}
+
+const NAMES: readonly (keyof LoginSiteOptions)[] = [
+  'strategy',
+  'passport',
+  'session',
+  'baseURL',
+  'emulator',
+  'storage',
+  'portal',
+];
+
+/** Checks the options of the site. @throws ConfigError that lists every problem and its remedy */
+export function parseSiteOptions(options: LoginSiteOptions): SiteSettings {
+  const check = new OptionCheck('createLoginSite');
+  if (typeof options !== 'object' || options === null) {
+    check.problem("the options are missing; write createLoginSite({ strategy, baseURL: 'https://…' }).");
+    check.done();
+  }
+  check.known(options, NAMES);
+  const base = check.url('baseURL', options.baseURL);
+  if (base?.search) check.problem('"baseURL" has a query; leave it out.');
+  checkPassport(check, options.passport);
+  checkEmulator(check, options.emulator);
+  const session = sessionOption(check, options);
+  if (options.storage !== undefined)
+    check.text('storage', options.storage, "write what keeps the sessions, like 'Redis'.");
+  const strategy = base && strategyOption(check, options, base);
+  if (strategy && base) checkCallback(check, strategy, base);
+  check.done();
+  if (!base || !strategy) throw new Error('unreachable: the check has thrown'); // for the compiler
+  return {
+    strategy,
+    passport: options.passport,
+    session,
+    base,
+    emulator: options.emulator,
+    storage: options.storage ?? (session !== false && session.store === undefined ? 'memory' : undefined),
+    portal: options.portal ?? (options.emulator ? 'myportal' : ''),
+  };
+}
+
+/** Path of the base URL without its final slash; empty at the root. */
+export function basePath(base: URL): string {
+  return base.pathname.replace(/\/+$/, '');
+}
+
+function checkPassport(check: OptionCheck, passport: Authenticator | undefined): void {
+  if (passport === undefined) return;
+  if (typeof passport?.authenticate !== 'function' || typeof passport.session !== 'function') {
+    check.problem('"passport" is no Passport; write passport: passport, or leave it out.');
+  }
+}
+
+function checkEmulator(check: OptionCheck, emulator: LoginSiteEmulator | undefined): void {
+  if (emulator === undefined) return;
+  if (typeof emulator?.expireAccessToken !== 'function' || !URL.canParse(emulator.url)) {
+    check.problem('"emulator" is no running emulator; write await createSparkEmulator().listen(0).');
+  }
+}
+
+function sessionOption(check: OptionCheck, options: LoginSiteOptions): Partial<SessionOptions> | false {
+  const { session } = options;
+  if (session === undefined) return options.passport ? false : {};
+  if (session === false) return false;
+  if (typeof session !== 'object' || session === null) {
+    check.problem(
+      '"session" is no options object; write session: { secret, store }, or session: false for the host\'s.',
+    );
+    return {};
+  }
+  if (typeof session.cookie === 'function') {
+    check.problem('"session.cookie" is a function; write an object: path and secure follow "baseURL" anyway.');
+  }
+  return session;
+}
+
+function strategyOption(check: OptionCheck, options: LoginSiteOptions, base: URL): SparkStrategy | undefined {
+  if (options.strategy !== undefined) {
+    if (typeof options.strategy?.authenticate === 'function' && typeof options.strategy.status === 'function') {
+      return options.strategy;
+    }
+    check.problem('"strategy" is no SparkStrategy; write new SparkStrategy({ clientID, … }, verify).');
+    return undefined;
+  }
+  const registered = registeredStrategy(options.passport);
+  if (registered) return registered;
+  if (options.emulator) return emulatorStrategy(options.emulator, base);
+  check.problem(
+    '"strategy" is missing; write new SparkStrategy({ clientID, … }, verify), or give "emulator", or a "passport" that uses a strategy called spark.',
+  );
+  return undefined;
+}
+
+/** Passport's types do not show the look-up that its own `authenticate('spark')` makes. */
+function registeredStrategy(passport: Authenticator | undefined): SparkStrategy | undefined {
+  const found = (passport as { _strategy?: (name: string) => unknown } | undefined)?._strategy?.('spark');
+  return found instanceof SparkStrategy ? found : undefined;
+}
+
+function emulatorStrategy(emulator: LoginSiteEmulator, base: URL): SparkStrategy | undefined {
+  if (!URL.canParse(emulator.url)) return undefined; // noted already
+  return new SparkStrategy(
+    {
+      clientID: 'emulator-client',
+      clientSecret: 'emulator-secret',
+      callbackURL: `${base.origin}${basePath(base)}/callback`,
+      userAgent: 'passport-spark-login-site',
+      platformURL: emulator.url,
+      apiURL: emulator.url,
+    },
+    (_accessToken, _refreshToken, _params, profile, done) => done(null, profile),
+  );
+}
+
+/** A callback on another origin comes back without this site's cookies, and people would be told to start again for ever. */
+function checkCallback(check: OptionCheck, strategy: SparkStrategy, base: URL): void {
+  const { origin } = strategy;
+  if (origin !== undefined && origin !== base.origin) {
+    check.problem(
+      `the strategy's "callbackURL" is on ${origin} and "baseURL" on ${base.origin}; write one origin for both (localhost and 127.0.0.1 are two).`,
+    );
+  }
+}

@@ -1,0 +1,140 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import express from 'express';
+import { createSparkEmulator, type SparkEmulatorHandle } from '../src/emulator/index.js';
+import { SparkStrategy, type SparkStrategyOptions, type TokenStore } from '../src/index.js';
+import { readConfig, type ServerConfig } from './config.js';
+import { createLoginSite } from './login-site.js';
+import { basePath, type EmulatorPerson } from './options.js';
+import { openStorage, type Storage } from './storage.js';
+
+/** What has to be closed, in this order; a signal may come before everything has started. */
+interface Running {
+  readonly server: Server;
+  strategy?: SparkStrategy;
+  storage?: Storage;
+  emulator?: SparkEmulatorHandle;
+}
+
+const CLOSE_WITHIN_MS = 5_000;
+
+const EMULATOR_PEOPLE: readonly EmulatorPerson[] = [
+  { username: 'agent', password: 'spark', roles: 'Private and IDX' },
+  { username: 'consumer', password: 'spark', roles: 'VOW, portal myportal' },
+];
+
+/** Starts the login site from the environment. The README lists the variables. */
+async function main(): Promise<void> {
+  const config = readConfig(process.env);
+  const server = createServer();
+  const running: Running = { server };
+  stopOnSignals(running);
+  await listen(server, config); // first, because the callback URL needs the port
+  const storage = await openStorage(config, process.env);
+  running.storage = storage;
+  const emulator = config.spark ? undefined : await createSparkEmulator().listen(0);
+  if (emulator) running.emulator = emulator;
+
+  const base = new URL(config.baseURL ?? `http://localhost:${portOf(server)}`);
+  const strategy = createStrategy(config, base, storage.tokenStore, emulator);
+  running.strategy = strategy;
+  const app = express();
+  app.disable('x-powered-by');
+  app.use(
+    basePath(base) || '/',
+    createLoginSite({
+      strategy,
+      baseURL: base.href,
+      session: { secret: config.sessionSecret, ...(storage.sessionStore ? { store: storage.sessionStore } : {}) },
+      storage: storage.name,
+      emulator: emulator && { ...emulator, people: EMULATOR_PEOPLE },
+      portal: config.spark?.portal,
+    }),
+  );
+  server.on('request', app);
+  announce(base, storage, emulator);
+}
+
+function createStrategy(
+  { spark }: ServerConfig,
+  base: URL,
+  tokenStore: TokenStore,
+  emulator: SparkEmulatorHandle | undefined,
+): SparkStrategy {
+  const key: Pick<SparkStrategyOptions, 'clientID' | 'clientSecret'> = spark ?? {
+    clientID: 'emulator-client',
+    clientSecret: 'emulator-secret',
+  };
+  return new SparkStrategy(
+    {
+      clientID: key.clientID,
+      clientSecret: key.clientSecret,
+      callbackURL: spark?.callbackURL ?? `${base.origin}${basePath(base)}/callback`,
+      userAgent: spark?.userAgent ?? 'passport-spark-login-site',
+      tokenStore,
+      ...(emulator ? { platformURL: emulator.url, apiURL: emulator.url } : {}),
+    },
+    (_accessToken, _refreshToken, _params, profile, done) => done(null, profile),
+  );
+}
+
+async function listen(server: Server, { port, host }: ServerConfig): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const inUse = error.code === 'EADDRINUSE';
+      reject(
+        new Error(
+          inUse ? `Port ${port} on ${host} is in use. Set PORT to another one, or to 0 for any.` : error.message,
+        ),
+      );
+    });
+    server.listen(port, host, resolve);
+  });
+}
+
+function portOf(server: Server): number {
+  return (server.address() as AddressInfo).port; // a string only for pipes
+}
+
+function announce(base: URL, storage: Storage, emulator: SparkEmulatorHandle | undefined): void {
+  console.log(`passport-spark login site: ${base.href.replace(/\/$/, '')}`);
+  console.log(`  sessions  ${storage.name}`);
+  if (storage.name === 'memory') {
+    console.log('            Everybody is signed out at the next start. Set REDIS_URL, or install redis-server.');
+  }
+  if (!emulator) return;
+  console.log(
+    `  emulator  ${emulator.url}, in place of Spark (set SPARK_CLIENT_ID and SPARK_CLIENT_SECRET to use Spark)`,
+  );
+  console.log('  client    emulator-client / emulator-secret');
+  for (const { username, password, roles } of EMULATOR_PEOPLE)
+    console.log(`  person    ${username} / ${password} (${roles})`);
+}
+
+function stopOnSignals(running: Running): void {
+  const stop = (): void => {
+    setTimeout(() => process.exit(1), 2 * CLOSE_WITHIN_MS).unref(); // something hangs; nobody waits for ever
+    close(running).then(
+      () => process.exit(0),
+      (error: unknown) => fail(error),
+    );
+  };
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, stop);
+}
+
+async function close({ server, strategy, storage, emulator }: Running): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  const impatient = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS);
+  await closed;
+  clearTimeout(impatient);
+  await strategy?.tokens.drain(); // a renewal under way holds the only refresh token that lives
+  await storage?.close();
+  await emulator?.close();
+}
+
+function fail(error: unknown): void {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(1);
+}
+
+main().catch(fail);

@@ -1,0 +1,60 @@
+import { randomBytes } from 'node:crypto';
+import type { Express, Request, RequestHandler, Response } from 'express';
+import session, { type SessionOptions } from 'express-session';
+import { basePath } from './options.js';
+import { hostStepsAside } from './step-aside.js';
+
+/** The site's own session: its own cookie, sent to the site alone, and none of the host's. */
+export interface OwnSession {
+  readonly middleware: RequestHandler;
+  /** Takes the cookie away, which express-session leaves behind when a session is destroyed. */
+  clearCookie(req: Request, res: Response): void;
+}
+
+/** Creates the session. `site` is asked where it is mounted when the first request arrives. */
+export function createOwnSession(site: Express, base: URL, options: Partial<SessionOptions>): OwnSession {
+  const secure = base.protocol === 'https:';
+  const name = options.name ?? (secure ? '__Secure-spark-login.sid' : 'spark-login.sid');
+  const complete: SessionOptions = {
+    resave: false,
+    ...options,
+    name,
+    saveUninitialized: false,
+    secret: options.secret ?? randomBytes(32).toString('base64url'),
+    store: options.store ?? new session.MemoryStore(),
+    // Behind a proxy that ends TLS the request itself is plain HTTP; the base URL says that the browser's is not.
+    proxy: options.proxy ?? (secure ? true : undefined),
+  };
+  const byPath = new Map<string, RequestHandler>(); // one entry, or a few: candidates are fixed when the site is mounted
+
+  function sessionAt(path: string): RequestHandler {
+    const known = byPath.get(path);
+    if (known) return known;
+    const made = session({ ...complete, cookie: { sameSite: 'lax', ...options.cookie, httpOnly: true, secure, path } });
+    byPath.set(path, made);
+    return made;
+  }
+
+  return {
+    middleware: (req, res, next) => {
+      const enclose = hostStepsAside(req, res);
+      sessionAt(cookiePath(req, site, base))(req, res, (error?: unknown) => {
+        enclose();
+        next(error);
+      });
+    },
+    clearCookie: (req, res) => {
+      res.clearCookie(name, { httpOnly: true, sameSite: 'lax', secure, path: cookiePath(req, site, base) });
+    },
+  };
+}
+
+/**
+ * The mount, from what is known before any request: the base URL's path, or Express' own record of `app.use`.
+ * Never from the request's spelling: `/MEMBERS` reaches a mount at `/members`, and cookie paths are case-sensitive.
+ */
+function cookiePath(req: Request, site: Express, base: URL): string {
+  const candidates = [basePath(base), site.path()];
+  const fitting = candidates.filter((path) => path !== '' && `${req.baseUrl}/`.startsWith(`${path}/`));
+  return fitting.sort((a, b) => b.length - a.length)[0] ?? '/';
+}

@@ -1,0 +1,85 @@
+import { type NextFunction, type Request, type RequestHandler, type Response, Router } from 'express';
+import type { AuthenticateOptions } from 'passport';
+import type { SparkAuthenticateOptions, SparkStrategy } from '../src/index.js';
+import { readChoice } from './choice.js';
+import { homePage } from './home-page.js';
+import type { Site } from './login-site.js';
+import { guardPages, handler, sendPage, sendProblem } from './page.js';
+import { readPerson } from './person.js';
+import { refusal } from './problem.js';
+
+type Options = AuthenticateOptions & SparkAuthenticateOptions;
+
+/** The first page, and the way to Spark. */
+export function signInRoutes(site: Site): Router {
+  const { settings, passport } = site;
+  const { strategy } = settings;
+  const router = Router();
+
+  router.get(
+    '/',
+    handler(async (req, res) => {
+      const status = await strategy.status(req);
+      sendPage(
+        req,
+        res,
+        settings,
+        homePage(req, settings, { withSpark: status !== undefined, person: readPerson(req.user) }),
+      );
+    }),
+  );
+
+  router.get('/login', (req, res, next) => {
+    const choice = readChoice(req.query);
+    if (typeof choice === 'string') {
+      const advice = 'Go back to the first page and choose again.';
+      sendProblem(req, res, settings, { status: 400, title: 'That choice does not work', reason: choice, advice });
+      return;
+    }
+    const options: Options = { ...choice, wall: false, returnTo: `${req.baseUrl}/account` };
+    passport.authenticate(strategy, options)(req, res, next);
+  });
+
+  return router;
+}
+
+/** The way back. One for every role and flow: the strategy's sealed cookie knows which it was. */
+export function callbackRoute(site: Site): RequestHandler {
+  const callbackPath = callbackPathOf(site.settings.strategy);
+  const guard = guardPages(site.settings);
+  return (req, res, next) => {
+    if (req.method !== 'GET' || req.baseUrl + req.path !== callbackPath) next();
+    else guard(req, res, () => finishSignIn(site, req, res, next));
+  };
+}
+
+/** The custom callback shows the reason on this very page; `failureRedirect` could only carry it in a session or a URL. */
+function finishSignIn({ settings, passport }: Site, req: Request, res: Response, next: NextFunction): void {
+  const options: Options = { wall: false };
+  const finish = passport.authenticate(
+    settings.strategy,
+    options,
+    (error: unknown, user: unknown, info: unknown, status: unknown) => {
+      if (error) {
+        next(error);
+      } else if (!user) {
+        sendProblem(req, res, settings, refusal(info, typeof status === 'number' ? status : undefined));
+      } else {
+        req.logIn(user as Express.User, (failed: unknown) => {
+          if (failed) next(failed);
+          else res.redirect(303, `${req.baseUrl}/account`);
+        });
+      }
+    },
+  );
+  finish(req, res, next);
+}
+
+/**
+ * The path that the strategy takes for its callback. passport-oauth2 keeps the URL in a field that its types do not show;
+ * a path of its own (`callbackPath`) comes first.
+ */
+function callbackPathOf(strategy: SparkStrategy): string {
+  const { callbackPath, _callbackURL } = strategy as { callbackPath?: string; _callbackURL?: string };
+  return callbackPath ?? new URL(_callbackURL ?? '/', 'http://localhost').pathname;
+}
