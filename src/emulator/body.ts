@@ -23,14 +23,11 @@ export async function readBody(req: IncomingMessage, onChunk?: (length: number) 
   const hash = createHash('sha256');
   const kept: Buffer[] = [];
   let length = 0;
-  // A stream that ended before us would never end again: the emulator may be mounted behind a body parser.
-  if (!req.readableEnded) {
-    for await (const chunk of req as AsyncIterable<Buffer>) {
-      length += chunk.length;
-      hash.update(chunk);
-      if (length <= KEPT_BODY_BYTES) kept.push(chunk);
-      onChunk?.(length);
-    }
+  for await (const chunk of req as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    hash.update(chunk);
+    if (length <= KEPT_BODY_BYTES) kept.push(chunk);
+    onChunk?.(length);
   }
   const bytes = length <= KEPT_BODY_BYTES ? Buffer.concat(kept) : null;
   return { bytes, length, sha256: hash.digest('hex') };

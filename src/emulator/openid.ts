@@ -161,7 +161,10 @@ function failure(text: string): Fields {
   ]);
 }
 
-/** The state comes back with every outcome: it is the application's protection against forged callbacks. */
+/**
+ * The state comes back with every outcome: it is the application's protection against forged callbacks. It stands beside the
+ * assertion, not in it: the captured list of signed fields has no `spark.state`.
+ */
 function callback(uri: string, content: ReadonlyMap<string, string>, request: Fields): string {
   const fields = new Map(content);
   const state = request.get('spark.state');

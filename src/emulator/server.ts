@@ -34,7 +34,6 @@ function urlOf(server: Server): string {
 }
 
 async function closeServer(server: Server): Promise<void> {
-  if (!server.listening) return;
   await new Promise<void>((resolve) => {
     server.close(() => resolve());
     server.closeAllConnections();

@@ -58,6 +58,15 @@ describe('the hybrid callback', () => {
     expect(first.get('openid.claimed_id')).not.toBe(second.get('openid.claimed_id'));
   });
 
+  it('carries the state beside the signed fields', async () => {
+    const spark = await startEmulator();
+
+    const { searchParams } = await spark.signIn(address({ 'openid.spark.state': 's&1' }), 'agent');
+
+    expect(searchParams.get('openid.spark.state')).toBe('s&1');
+    expect(searchParams.get('openid.signed')).not.toContain('spark.state');
+  });
+
   it('carries mode, code and state alone when that is asked of the emulator', async () => {
     const spark = await startEmulator({ hybridCallback: 'minimal' });
 

@@ -25,6 +25,7 @@ export interface Spark extends SparkEmulatorHandle {
 const running: SparkEmulatorHandle[] = [];
 
 afterEach(async () => {
+  jest.restoreAllMocks();
   await Promise.all(running.splice(0).map((spark) => spark.close()));
 });
 
@@ -62,6 +63,11 @@ export function spark(handle: SparkEmulatorHandle): Spark {
       send(path, { ...init, headers: { authorization: `OAuth ${accessToken}`, ...init?.headers } }),
   };
   return self;
+}
+
+/** Until the end of the test only `clock.advance` moves the emulator's time. */
+export function stopTheClock(): void {
+  jest.spyOn(Date, 'now').mockReturnValue(Date.now());
 }
 
 /** The form of a sign-in page, as a browser would send it. */
