@@ -62,13 +62,7 @@ function checkId(
     redirectTo(res, callback(returnTo, content, fields));
   const mode = fields.get('mode');
   // Nobody is ever signed in already, so the silent form always needs the page (OpenID 2.0 §10.2.1).
-  if (mode === 'checkid_immediate')
-    return answer(
-      new Map([
-        ['ns', OPENID_NS],
-        ['mode', 'setup_needed'],
-      ]),
-    );
+  if (mode === 'checkid_immediate') return answer(outcome('setup_needed'));
   if (mode !== 'checkid_setup') return answer(failure(`Unsupported openid.mode ${mode ?? '(none)'}`));
   if (roleOfClient(client, { kind: 'agent' }) === null) {
     return answer(failure('The role of this key does not allow this sign-in'));
@@ -83,13 +77,7 @@ function checkId(
       const minimal = state.settings.hybridCallback === 'minimal';
       return answer(minimal ? minimalAssertion(code) : fullAssertion(state, req, grantee, returnTo, code, fields));
     },
-    onDeny: () =>
-      answer(
-        new Map([
-          ['ns', OPENID_NS],
-          ['mode', 'cancel'],
-        ]),
-      ),
+    onDeny: () => answer(outcome('cancel')),
   });
 }
 
@@ -154,10 +142,14 @@ function sendKeyValues(res: Response, status: number, values: Record<string, str
 }
 
 function failure(text: string): Fields {
+  return outcome('error').set('error', text);
+}
+
+/** A message without an assertion. */
+function outcome(mode: 'cancel' | 'setup_needed' | 'error'): Fields {
   return new Map([
     ['ns', OPENID_NS],
-    ['mode', 'error'],
-    ['error', text],
+    ['mode', mode],
   ]);
 }
 
