@@ -116,3 +116,10 @@ export function safeCause(cause: unknown): Error {
   delete safe.stack;
   return safe;
 }
+
+/** One line for a log: what happened, and why, as far as it is safe to say. */
+export function describeError(error: unknown): string {
+  const safe = safeCause(error) as Error & { code?: string };
+  const text = `${safe.name}${safe.code === undefined ? '' : ` (${safe.code})`}: ${safe.message}`;
+  return safe.cause === undefined ? text : `${text} Cause: ${describeError(safe.cause)}`;
+}

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import OAuth2Strategy = require('passport-oauth2');
 
-import { AuthorizationError, ConfigError, SignInRequiredError, SparkError, UnavailableError } from './errors.js';
+import { AuthorizationError, ConfigError, describeError, SignInRequiredError, SparkError, UnavailableError } from './errors.js';
 import { type Grant, type GrantEndpoint, lifetimeFrom, requestGrant, revokeToken } from './grant.js';
 import { PROVIDER_SIGN_OUT_PATH, type Role, SPARK_UPSTREAM, TOKEN_PATH } from './platform.js';
 import { tokenKeyOf } from './session.js';
@@ -503,7 +503,7 @@ export class SparkStrategy extends OAuth2Strategy {
       return;
     }
     if (message.status >= 500 && !(error instanceof UnavailableError)) {
-      process.emitWarning(error instanceof SparkError ? error : 'SparkStrategy: a sign-in failed.');
+      process.emitWarning(describeError(error), { type: 'SparkStrategy', code: 'SPARK_SIGN_IN' });
     }
     if (options.failureRedirect !== undefined && isNavigation(req) && message.status !== 503) {
       this.redirect(options.failureRedirect);

@@ -185,12 +185,13 @@ function cookieNames(req: IncomingMessage): string[] {
 }
 
 function setCookie(res: ServerResponse, name: string, value: string, secure: boolean, maxAge: number): void {
-  res.appendHeader(
-    'Set-Cookie',
-    serialize(name, value, { httpOnly: true, sameSite: 'lax', secure, path: '/', maxAge }),
-  );
+  res.appendHeader('Set-Cookie', serialize(name, value, { ...attributes(secure), maxAge }));
 }
 
 function clearCookie(res: ServerResponse, name: string, secure: boolean): void {
-  setCookie(res, name, '', secure, 0);
+  res.appendHeader('Set-Cookie', serialize(name, '', { ...attributes(secure), expires: new Date(0) }));
+}
+
+function attributes(secure: boolean): { httpOnly: true; sameSite: 'lax'; secure: boolean; path: string } {
+  return { httpOnly: true, sameSite: 'lax', secure, path: '/' };
 }

@@ -1,0 +1,98 @@
+import { ConfigError, SparkStrategy, type SparkStrategyOptions } from '../../src/index.js';
+
+const GOOD = {
+  clientID: 'id',
+  clientSecret: 'the secret itself',
+  callbackURL: 'https://app.example.com/auth/spark/callback',
+};
+const verify = (
+  _a: string,
+  _r: string | undefined,
+  _p: object,
+  profile: object,
+  done: (e: null, u: object) => void,
+): void => done(null, profile);
+
+function problemsOf(options: object, verifyFunction: unknown = verify): readonly string[] {
+  try {
+    new SparkStrategy(options as SparkStrategyOptions & { passReqToCallback?: false }, verifyFunction as typeof verify);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+it('takes the least: client and callback', () => {
+  expect(problemsOf(GOOD)).toEqual([]);
+});
+
+it('lists every problem and its remedy in one error', () => {
+  const problems = problemsOf(
+    {
+      clientSecret: 42,
+      callbackURL: 'http://app.example.com/callback',
+      role: 'vow',
+      flow: 'hybrid',
+      apiURL: 'not a url',
+      platformURL: 'ftp://sparkplatform.example.com',
+      state: false,
+      pkce: 'plain',
+      clientId: 'id',
+      tokenStore: {},
+      cookieSecret: 'short',
+    },
+    null,
+  );
+
+  expect(problems).toEqual([
+    '"clientId" is not an option; did you mean "clientID"?',
+    'the verify function is missing; write (accessToken, refreshToken, params, profile, done) => done(null, profile).',
+    `"apiURL" is 'not a url'; write an absolute URL like 'https://app.example.com/…'.`,
+    '"clientID" is missing; write the client id of your API key.',
+    '"clientSecret" is of type number; write the secret of your API key.',
+    '"callbackURL" uses http: on the public host app.example.com; write https: (http: is for loopback hosts).',
+    `flow 'hybrid' does not serve role 'vow'; write flow: 'oauth2'.`,
+    '"tokenStore" has no create(); write new RedisTokenStore(redis), or an object with the TokenStore contract.',
+    `"platformURL" is 'ftp://sparkplatform.example.com'; write an absolute URL like 'https://app.example.com/…'.`,
+    '"state" can not be switched off: it keeps others from signing people in; leave it out.',
+    `"pkce" is 'plain'; write true (S256): the plain method proves nothing.`,
+    '"cookieSecret" is shorter than 32 characters; write a longer one, or leave it out.',
+  ]);
+});
+
+it('needs a portal for VOW, and takes a name, a function, or false for the multi-agent endpoint', () => {
+  expect(problemsOf({ ...GOOD, role: 'vow' })[0]).toContain("write portal: 'myportal'");
+  expect(problemsOf({ ...GOOD, role: 'vow', portal: 'MyPortal' })).toEqual([]);
+  expect(problemsOf({ ...GOOD, role: 'vow', portal: () => 'myportal' })).toEqual([]);
+  expect(problemsOf({ ...GOOD, role: 'vow', portal: false })).toEqual([]);
+  expect(problemsOf({ ...GOOD, portal: 'myportal' })[0]).toContain("goes with role 'vow'");
+});
+
+// A portal's name comes from a tenant's settings, or from a request: it must not choose another host or path.
+it.each(['../oauth2', 'a/b', '..', '.', '', 'a?b', 'a#b', 'a%2fb', 'a\\b', 'a\nb', '\ud800', 'x'.repeat(200)])(
+  'refuses the portal name %j',
+  (portal) => {
+    expect(problemsOf({ ...GOOD, role: 'vow', portal })[0]).toContain("write the portal's name alone");
+  },
+);
+
+it.each([
+  ['http://localhost:3000/cb', []],
+  ['http://127.0.0.1:3000/cb', []],
+  ['http://[::1]:3000/cb', []],
+  ['/auth/spark/callback', []],
+  ['http://localhost.example.com/cb', [expect.stringContaining('uses http: on the public host')]],
+  ['//app.example.com/cb', [expect.stringContaining('write an absolute URL')]],
+  ['https://user:pw@app.example.com/cb', [expect.stringContaining('carries a user name or password')]],
+  ['https://app.example.com/cb#x', [expect.stringContaining('has a fragment')]],
+  ['javascript:alert(1)', [expect.stringContaining('write an absolute URL')]],
+])('judges the callbackURL %s', (callbackURL, problems) => {
+  expect(problemsOf({ ...GOOD, callbackURL })).toEqual(problems);
+});
+
+it('never repeats a secret in its errors', () => {
+  const secret = 'very-secret-value';
+  const text = problemsOf({ ...GOOD, clientSecret: [secret], cookieSecret: secret, clientID: '' }).join('\n');
+  expect(text).not.toContain(secret);
+});

@@ -1,0 +1,105 @@
+import { startApp } from '../support/app.js';
+import { answerSpark, Visitor } from '../support/visitor.js';
+
+const PRIVATE = { role: 'private', username: 'agent', endpoint: '/oauth2', resource: '/v1/my/account' } as const;
+const IDX = { role: 'idx', username: 'agent', endpoint: '/oauth2', resource: '/v1/my/account' } as const;
+const VOW = {
+  role: 'vow',
+  portal: 'MyPortal',
+  username: 'consumer',
+  endpoint: '/auth/vow/myportal',
+  resource: '/v1/my/contact',
+} as const;
+const ANY_PORTAL = { ...VOW, portal: false, endpoint: '/auth/vow' } as const;
+const HYBRID = { flow: 'hybrid', endpoint: '/openid' } as const;
+
+describe.each([
+  ['Private by OAuth 2', PRIVATE],
+  ['IDX by OAuth 2', IDX],
+  ['VOW by its portal', VOW],
+  ['VOW by the multi-agent endpoint', ANY_PORTAL],
+  ['Private by the hybrid flow', { ...PRIVATE, ...HYBRID }],
+  ['IDX by the hybrid flow', { ...IDX, ...HYBRID }],
+])('%s', (_name, { username, endpoint, resource, ...strategy }) => {
+  it('signs in, tells who it is, and calls the API', async () => {
+    const { url, spark } = await startApp({ strategy });
+    const person = new Visitor(url);
+
+    const away = await person.page('/wanted');
+    expect(new URL(away.headers.location as string).pathname).toBe(endpoint);
+    const back = await person.back(await answerSpark(away.headers.location as string, { username }));
+
+    expect(back.headers.location).toBe('/wanted');
+    expect((await person.page('/wanted')).body.user.name).toEqual(expect.any(String));
+    expect((await person.call(`/spark${resource}`)).status).toBe(200);
+    expect(spark.requests().map((request) => request.url)).toEqual([resource, resource]);
+    expect(spark.grants('authorization_code')).toHaveLength(1);
+  });
+
+  it('says why when the person denies access, and signs nobody in', async () => {
+    const { url, spark } = await startApp({ strategy });
+    const person = new Visitor(url);
+
+    const back = await person.signIn('/', { username, decision: 'deny' });
+
+    expect(back.status).toBe(403);
+    expect(back.text).toContain('You did not allow access');
+    expect(spark.grants()).toHaveLength(0);
+    expect((await person.call('/spark/v1/system')).status).toBe(401);
+  });
+
+  it('renews with the redirect URI of the sign-in', async () => {
+    const { url, spark } = await startApp({ strategy });
+    const person = new Visitor(url);
+    await person.signIn('/', { username });
+    spark.expireAllAccessTokens();
+
+    expect((await person.call(`/spark${resource}`)).status).toBe(200);
+    expect(spark.grants('refresh_token')).toMatchObject([{ redirectURI: `${url}/auth/spark/callback`, status: 200 }]);
+  });
+});
+
+it('shows what to do when Spark does not know the redirect URI', async () => {
+  const { url, spark } = await startApp({
+    emulator: {
+      clients: [{ id: 'emulator-client', secret: 'emulator-secret', redirectURIs: ['http://127.0.0.1:1/elsewhere'] }],
+    },
+  });
+  const away = await new Visitor(url).page('/');
+  const back = await fetch(away.headers.location as string, { redirect: 'manual' });
+  const location = new URL(back.headers.get('location') ?? '');
+  expect(location.searchParams.get('error')).toBe('redirect_uri_mismatch');
+
+  const page = await new Visitor(url).page(`/auth/spark/callback${location.search}`);
+  expect(page.status).toBe(500);
+  expect(page.text).toContain('is not the one that Spark has on record');
+  expect(spark.grants()).toHaveLength(0);
+});
+
+it('takes role, portal and flow from one call of authenticate', async () => {
+  const { url } = await startApp({
+    routes: (app, passport) => {
+      app.get('/agents', passport.authenticate('spark', { flow: 'hybrid', role: 'idx' } as object));
+      app.get('/buyers', passport.authenticate('spark', { role: 'vow', portal: 'myportal' } as object));
+      app.get('/auth/spark/callback', passport.authenticate('spark', { successRedirect: '/done' }));
+      app.get('/broken', passport.authenticate('spark', { role: 'vow', flow: 'hybrid' } as object));
+    },
+  });
+  const agent = new Visitor(url);
+  const buyer = new Visitor(url);
+  expect((await agent.signIn('/agents')).headers.location).toBe('/done');
+  expect((await buyer.signIn('/buyers', { username: 'consumer' })).headers.location).toBe('/done');
+  expect((await agent.call('/spark/v1/my/account')).status).toBe(200);
+  expect((await buyer.call('/spark/v1/my/contact')).status).toBe(200);
+  expect((await buyer.page('/broken')).status).toBe(500);
+});
+
+it('asks a function for the portal of each request', async () => {
+  const { url } = await startApp({ strategy: { role: 'vow', portal: (req) => String(req.headers['x-tenant']) } });
+  const away = await new Visitor(url).page('/').set('X-Tenant', 'Lakeside');
+  expect(new URL(away.headers.location as string).pathname).toBe('/auth/vow/lakeside');
+  // A hostile name must not choose another path or host.
+  const hostile = await new Visitor(url).page('/').set('X-Tenant', '../../openid');
+  expect(hostile.status).toBe(500);
+  expect(hostile.headers.location).toBeUndefined();
+});

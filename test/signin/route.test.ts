@@ -1,0 +1,156 @@
+import type { RequestHandler } from 'express';
+import { SparkStrategy } from '../../src/index.js';
+import { CLIENT, startApp } from '../support/app.js';
+import { Visitor } from '../support/visitor.js';
+
+it('is an ordinary strategy on routes: redirect, then success', async () => {
+  const { url } = await startApp({
+    routes: (app, passport) => {
+      app.get('/login', passport.authenticate('spark'));
+      app.get('/auth/spark/callback', passport.authenticate('spark', { session: true }), (req, res) => {
+        res.json({ user: req.user, info: req.authInfo });
+      });
+    },
+  });
+  const back = await new Visitor(url).signIn('/login');
+  expect(back.status).toBe(200);
+  expect(back.body.user.id).toEqual(expect.any(String));
+});
+
+it('calls a custom callback, links at its logIn, and returns application state', async () => {
+  const seen: unknown[] = [];
+  const { url } = await startApp({
+    routes: (app, passport) => {
+      app.get('/login', passport.authenticate('spark', { state: { plan: 'gold' } } as object));
+      app.get('/auth/spark/callback', (req, res, next) => {
+        (
+          passport.authenticate('spark', (error: unknown, user: Express.User, info: object) => {
+            seen.push(error, info);
+            req.logIn(user, (failed) => (failed ? next(failed) : res.json({ done: true })));
+          }) as RequestHandler
+        )(req, res, next);
+      });
+    },
+  });
+  const person = new Visitor(url);
+  expect((await person.signIn('/login')).body).toEqual({ done: true });
+  expect(seen).toEqual([null, { returnTo: '/login', state: { plan: 'gold' } }]);
+  expect((await person.call('/spark/v1/my/account')).status).toBe(200);
+});
+
+it('fails for a denial, so that failureRedirect and messages work', async () => {
+  const { url } = await startApp({
+    routes: (app, passport) => {
+      app.get('/login', passport.authenticate('spark'));
+      app.get('/auth/spark/callback', passport.authenticate('spark', { failureRedirect: '/sorry' }));
+    },
+  });
+  expect((await new Visitor(url).signIn('/login', { decision: 'deny' })).headers.location).toBe('/sorry');
+});
+
+it('errs with a typed error when Spark refuses the code, without a secret in it', async () => {
+  let caught: { name?: string; code?: string } & Error = new Error('none');
+  const { url, spark } = await startApp({
+    routes: (app, passport) => {
+      app.get('/login', passport.authenticate('spark'));
+      app.get('/auth/spark/callback', passport.authenticate('spark'));
+      app.use(((error, _req, res, _next) => {
+        caught = error;
+        res.status(error.status).json({});
+      }) as import('express').ErrorRequestHandler);
+    },
+  });
+  spark.failNextGrant({
+    kind: 'refuse',
+    error: 'invalid_client',
+    description: 'secret emulator-secret does not match',
+    status: 401,
+  });
+  await new Visitor(url).signIn('/login');
+  expect(caught).toMatchObject({
+    name: 'TokenError',
+    code: 'invalid_client',
+    message: 'secret [hidden] does not match',
+  });
+});
+
+// passport.authenticate(instance) does not clone the strategy: in a trial two overlapping sign-ins swapped people.
+describe.each(['by name', 'by instance'])('two sign-ins that overlap, mounted %s', (how) => {
+  it('end with the person who began each', async () => {
+    const { url, spark } = await startApp({
+      routes: (app, passport, strategy) => {
+        const mounted = how === 'by name' ? 'spark' : strategy;
+        app.use(passport.authenticate(mounted as string));
+        app.use((req, res) => {
+          res.json(req.user);
+        });
+      },
+    });
+    const [one, two] = [new Visitor(url), new Visitor(url)];
+    const [first, second] = [await one.goToSpark('/one'), await two.goToSpark('/two')];
+    spark.delayNextGrant(150); // the first callback waits while the second is served
+    const slow = one.back(first).then((reply) => reply);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const quick = await two.back(second);
+
+    expect(quick.headers.location).toBe('/two');
+    expect((await slow).headers.location).toBe('/one');
+    expect((await one.page('/one')).status).toBe(200);
+    expect((await two.page('/two')).status).toBe(200);
+  });
+});
+
+it('gives a verify function what its arity asks for', async () => {
+  const calls: unknown[][] = [];
+  const record =
+    (done: number) =>
+    (...args: unknown[]): void => {
+      calls.push(args);
+      (args[done] as (e: null, user: object) => void)(null, { id: 1 });
+    };
+  const four = (a: unknown, b: unknown, c: unknown, d: unknown): void => record(3)(a, b, c, d);
+  const five = (a: unknown, b: unknown, c: unknown, d: unknown, e: unknown): void => record(4)(a, b, c, d, e);
+  for (const [verify, passReqToCallback] of [
+    [four, false],
+    [five, false],
+    [five, true],
+    [record(3), false], // hides its parameters, as NestJS and mocks do
+  ] as const) {
+    const { url, passport, spark } = await startApp({
+      routes: (app, passportOfApp) => {
+        app.get('/login', passportOfApp.authenticate('second'));
+        app.get('/auth/spark/callback', passportOfApp.authenticate('second', { session: false }), (_req, res) => {
+          res.json({});
+        });
+      },
+    });
+    passport.use(
+      'second',
+      new SparkStrategy(
+        {
+          ...CLIENT,
+          callbackURL: `${url}/auth/spark/callback`,
+          platformURL: spark.url,
+          apiURL: spark.url,
+          passReqToCallback,
+        } as never,
+        verify as never,
+      ),
+    );
+    await new Visitor(url).signIn('/login');
+  }
+  const kinds = calls.map((args) =>
+    args.map((arg) => (typeof arg === 'object' && arg && 'headers' in arg ? 'req' : typeof arg)),
+  );
+  expect(kinds).toEqual([
+    ['string', 'string', 'object', 'function'],
+    ['string', 'string', 'object', 'object', 'function'],
+    ['req', 'string', 'string', 'object', 'function'],
+    ['string', 'string', 'object', 'function'],
+  ]);
+  expect(calls[1]?.[2]).toMatchObject({
+    access_token: calls[1]?.[0],
+    refresh_token: calls[1]?.[1],
+    expires_in: 86_400,
+  });
+});

@@ -1,0 +1,76 @@
+import { RedisTokenStore, UnavailableError } from '../../src/index.js';
+import { type RedisServer, startRedis } from '../support/redis.js';
+
+const TOKENS = {
+  accessToken: 'access-secret',
+  refreshToken: 'refresh-secret',
+  lifetimeMs: 3_600_000,
+  clientID: 'client',
+  commitId: 'first',
+};
+
+describe('RedisTokenStore', () => {
+  let redis: RedisServer;
+
+  beforeEach(async () => {
+    redis = await startRedis();
+  });
+  afterEach(async () => {
+    await redis.stop();
+  });
+
+  it('keeps one hash per key, under the prefix, and lets it go after the TTL', async () => {
+    const client = redis.connect();
+    const store = new RedisTokenStore(client, { prefix: 'app:tokens:', ttlMs: 100_000 });
+    await store.create('one', TOKENS);
+    expect(await client.keys('*')).toEqual(['app:tokens:one']);
+    expect(await client.type('app:tokens:one')).toBe('hash');
+
+    await client.pexpire('app:tokens:one', 5_000);
+    await store.read('one');
+    expect(await client.pttl('app:tokens:one')).toBeGreaterThan(90_000); // slid by the read
+  });
+
+  it('keeps adopted records without a time limit', async () => {
+    const client = redis.connect();
+    const store = new RedisTokenStore(client);
+    await store.create('office', { ...TOKENS, permanent: true });
+    await store.read('office');
+    await store.commit('office', 0, 'attempt', 'second', { ...TOKENS, afterRefusal: false });
+    expect(await client.pttl('spark:token:office')).toBe(-1);
+  });
+
+  it('goes on when Redis has forgotten its scripts', async () => {
+    const client = redis.connect();
+    const store = new RedisTokenStore(client);
+    await store.create('one', TOKENS);
+    await client.script('FLUSH');
+    expect((await store.read('one'))?.accessToken).toBe('access-secret');
+  });
+
+  it('says unavailable within its time limit while Redis is away, and shows no token', async () => {
+    const store = new RedisTokenStore(redis.connect(), { timeoutMs: 200 });
+    await store.create('one', TOKENS);
+    await redis.stop();
+
+    const began = Date.now();
+    const error: unknown = await store
+      .commit('one', 0, 'attempt', 'second', { ...TOKENS, afterRefusal: false })
+      .catch((reason: unknown) => reason);
+
+    expect(error).toBeInstanceOf(UnavailableError);
+    expect(Date.now() - began).toBeLessThan(2_000);
+    const shown = `${JSON.stringify(error)} ${String(error)} ${require('node:util').inspect(error, { depth: 10, showHidden: true })}`;
+    expect(shown).not.toContain('secret');
+  });
+
+  it('reports a record that is none as corrupt, never as gone', async () => {
+    const client = redis.connect();
+    await client.hset('spark:token:one', 'something', 'else');
+    await expect(new RedisTokenStore(client).read('one')).rejects.toMatchObject({ code: 'store_corrupt' });
+  });
+});
+
+it('refuses what is no Redis client, and says what to write', () => {
+  expect(() => new RedisTokenStore({} as never)).toThrow('write new RedisTokenStore(new Redis(url))');
+});

@@ -1,0 +1,382 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { createSparkEmulator, type SparkEmulatorHandle, type SparkEmulatorOptions } from '../../src/emulator/index.js';
+import { requestGrant } from '../../src/grant.js';
+import {
+  MemoryTokenStore,
+  RENEWAL_CHANNEL,
+  type RenewalEvent,
+  SignInRequiredError,
+  type TokenRecord,
+  TokenService,
+  type TokenServiceOptions,
+  type TokenStore,
+  type Tokens,
+  UnavailableError,
+} from '../../src/index.js';
+import { SPARK_UPSTREAM } from '../../src/platform.js';
+
+const DAY_MS = 24 * 60 * 60 * 1_000;
+
+interface Bench {
+  readonly spark: SparkEmulatorHandle;
+  readonly store: TokenStore;
+  readonly service: TokenService;
+  readonly key: string;
+  /** Moves the store's clock, by which records grow old. */
+  age(ms: number): void;
+  /** The access token that would be sent now. */
+  token(): Promise<string>;
+  read(): Promise<TokenRecord | undefined>;
+  /** One more process on the same store. */
+  another(): TokenService;
+}
+
+const opened: SparkEmulatorHandle[] = [];
+
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((spark) => spark.close()));
+});
+
+async function bench(
+  options: SparkEmulatorOptions = {},
+  given: Partial<TokenServiceOptions> & { wrap?: (store: TokenStore) => TokenStore } = {},
+): Promise<Bench> {
+  const spark = await createSparkEmulator(options).listen(0);
+  opened.push(spark);
+  let offset = 0;
+  const { wrap = (store: TokenStore) => store, ...serviceOptions } = given;
+  const store = wrap(new MemoryTokenStore({ now: () => Date.now() + offset }));
+  const endpoint = { url: `${spark.url}/v1/oauth2/grant`, format: 'json', headers: {}, timeoutMs: 1_000 } as const;
+  const client = { client_id: 'emulator-client', client_secret: 'emulator-secret' };
+  const another = (): TokenService =>
+    new TokenService({
+      store,
+      clientID: 'emulator-client',
+      upstream: SPARK_UPSTREAM,
+      renew: async ({ refreshToken = '' }) =>
+        (await requestGrant(endpoint, { ...client, grant_type: 'refresh_token', refresh_token: refreshToken })).tokens,
+      revoke: async ({ accessToken }) => {
+        spark.revoke(accessToken);
+      },
+      ...serviceOptions,
+    });
+  const service = another();
+  const grant = await requestGrant(endpoint, {
+    ...client,
+    grant_type: 'password',
+    username: 'agent',
+    password: 'spark',
+  });
+  const key = await service.create(grant.tokens, { role: 'private' });
+  return {
+    spark,
+    store,
+    service,
+    key,
+    another,
+    age: (ms) => {
+      offset += ms;
+    },
+    token: () => tokenOf(service, key),
+    read: () => store.read(key),
+  };
+}
+
+async function tokenOf(service: TokenService, key: string): Promise<string> {
+  return await service.use(key, async ({ accessToken }) => ({ value: accessToken, expired: false, replayable: false }));
+}
+
+describe('when a token is renewed', () => {
+  it('uses a young token as it is', async () => {
+    const { spark, age, token } = await bench();
+    age(DAY_MS * 0.4);
+    await token();
+    expect(spark.grants('refresh_token')).toHaveLength(0);
+  });
+
+  it('serves a token beyond half of its life and renews it behind the request', async () => {
+    const { spark, service, age, token, read } = await bench();
+    const before = (await read())?.accessToken;
+    age(DAY_MS * 0.6);
+
+    expect(await token()).toBe(before);
+    await service.drain();
+
+    expect(spark.grants('refresh_token')).toHaveLength(1);
+    expect(await token()).not.toBe(before);
+    expect((await read())?.generation).toBe(1);
+  });
+
+  it('waits for the renewal of a token that is about to expire', async () => {
+    const { age, token, read } = await bench();
+    const before = (await read())?.accessToken;
+    age(DAY_MS - 20_000);
+    expect(await token()).not.toBe(before);
+  });
+
+  it('never lets the hard limit eat a short life', async () => {
+    const { spark, age, token } = await bench({ expiresIn: 60 });
+    age(25_000); // 35 s left: above 1/20 of the life, although below 30 s would be the general limit
+    await token();
+    expect(spark.grants('refresh_token')).toHaveLength(0);
+  });
+
+  it('keeps the old refresh token where the server sends no new one', async () => {
+    const { age, token, read } = await bench({ omitRefreshToken: true, rotation: 'none' });
+    const before = (await read())?.refreshToken;
+    age(DAY_MS);
+    await token();
+    expect((await read())?.refreshToken).toBe(before);
+    age(DAY_MS);
+    await token();
+    expect((await read())?.generation).toBe(2);
+  });
+
+  it('gives a token a day where the server does not say how long it lives', async () => {
+    const { read } = await bench({ expiresInFormat: 'missing' });
+    expect((await read())?.lifetimeMs).toBe(DAY_MS);
+  });
+
+  it('has nothing to renew without a refresh token', async () => {
+    const { spark, service, age } = await bench();
+    const key = await service.create({ accessToken: 'personal', lifetimeMs: 1_000 }, {});
+    age(DAY_MS);
+    expect(await tokenOf(service, key)).toBe('personal');
+    expect(spark.grants('refresh_token')).toHaveLength(0);
+  });
+});
+
+describe('one renewal', () => {
+  it('serves two hundred requests of four services with one grant', async () => {
+    const { spark, key, age, another } = await bench();
+    const services = [another(), another(), another(), another()];
+    age(DAY_MS);
+    spark.delayNextGrant(200);
+
+    const tokens = await Promise.all(
+      Array.from({ length: 200 }, (_, i) => tokenOf(services[i % 4] as TokenService, key)),
+    );
+
+    expect(new Set(tokens).size).toBe(1);
+    expect(spark.grants('refresh_token')).toHaveLength(1);
+  });
+
+  it('renews the generation that failed, not the one that another process brought meanwhile', async () => {
+    const { spark, service, key, another } = await bench();
+    spark.expireAllAccessTokens();
+    const other = another();
+    const result = await service.use(key, async (record) => {
+      if (record.generation > 0) return { value: 'fresh', expired: false, replayable: true };
+      await other.use(key, async (seen) => ({ value: '', expired: seen.generation === 0, replayable: true }));
+      return { value: 'expired', expired: true, replayable: true };
+    });
+    expect(result).toBe('fresh');
+    expect(spark.grants('refresh_token')).toHaveLength(1);
+  });
+
+  it('renews once when the API refuses for ever, and then lets the refusal stand', async () => {
+    const { spark, service, key } = await bench();
+    const refuse = (): Promise<string> =>
+      service.use(key, async () => ({ value: '1020', expired: true, replayable: true }));
+    for (let i = 0; i < 5; i += 1) expect(await refuse()).toBe('1020');
+    expect(spark.grants('refresh_token')).toHaveLength(1);
+  });
+});
+
+describe('a renewal that fails', () => {
+  it('asks for a new sign-in after invalid_grant, but serves the access token while it lives', async () => {
+    const { spark, service, key, age, token, read } = await bench();
+    const before = (await read())?.accessToken;
+    spark.expireAllRefreshTokens();
+    age(DAY_MS * 0.6);
+    expect(await token()).toBe(before);
+    await service.drain();
+
+    expect((await read())?.state).toBe('dead');
+    expect(await token()).toBe(before);
+    await expect(service.use(key, async () => ({ value: '', expired: true, replayable: true }))).rejects.toThrow(
+      SignInRequiredError,
+    );
+    age(DAY_MS);
+    await expect(token()).rejects.toThrow(SignInRequiredError);
+    expect(spark.grants('refresh_token')).toHaveLength(1);
+  });
+
+  it.each([
+    ['invalid_client', { kind: 'refuse', error: 'invalid_client', status: 401 }],
+    ['a refusal nobody has heard of', { kind: 'refuse', error: 'out_of_cheese' }],
+    ['a server error', { kind: 'status', status: 500 }],
+    ['a request to slow down', { kind: 'status', status: 429, retryAfter: 1 }],
+    ['an HTML page', { kind: 'html' }],
+    ['a connection that breaks', { kind: 'reset' }],
+  ] as const)('signs nobody out for %s', async (_name, fault) => {
+    const { spark, age, token, read } = await bench();
+    const before = (await read())?.accessToken;
+    spark.failNextGrant(fault);
+    age(DAY_MS - 20_000);
+    expect(await token()).toBe(before); // still valid: served
+
+    age(60_000); // expired, and the back-off is over
+    expect(await token()).not.toBe(before);
+    expect((await read())?.state).toBe('live');
+  });
+
+  it('makes every process wait after a failure', async () => {
+    const { spark, age, another, key } = await bench();
+    age(DAY_MS);
+    spark.failNextGrant({ kind: 'status', status: 503, retryAfter: 30 });
+    await expect(tokenOf(another(), key)).rejects.toThrow(UnavailableError);
+    await expect(tokenOf(another(), key)).rejects.toMatchObject({ code: 'renewal_backoff' });
+    expect(spark.grants('refresh_token')).toHaveLength(1);
+  });
+
+  it('finds its way back after a lost answer on a server with a grace window', async () => {
+    const { spark, age, token } = await bench({ rotation: 'grace' });
+    age(DAY_MS);
+    spark.failNextGrant({ kind: 'drop-after' });
+    await expect(token()).rejects.toThrow(UnavailableError);
+    age(10_000);
+    expect(await token()).toEqual(expect.any(String));
+  });
+
+  it('asks for a sign-in after a lost answer on a strict server, and does not hang', async () => {
+    const { spark, age, token } = await bench({ rotation: 'strict' });
+    age(DAY_MS);
+    spark.failNextGrant({ kind: 'drop-after' });
+    await expect(token()).rejects.toThrow(UnavailableError);
+    age(10_000);
+    await expect(token()).rejects.toThrow(SignInRequiredError);
+  });
+
+  it('defers an uncertain refresh token as long as the access token lives, where told so', async () => {
+    const { spark, age, token, service, read } = await bench({}, { onUnknown: 'defer' });
+    const before = (await read())?.accessToken;
+    age(DAY_MS * 0.6);
+    spark.failNextGrant({ kind: 'reset' });
+    await token();
+    await service.drain();
+    age(60_000);
+    expect(await token()).toBe(before);
+    await service.drain();
+    expect(spark.grants('refresh_token')).toHaveLength(1);
+    age(DAY_MS * 0.5);
+    expect(await token()).not.toBe(before);
+  });
+});
+
+describe('a store that fails', () => {
+  it('keeps renewed tokens, serves them, and stores them when the store is back', async () => {
+    let away = false;
+    const { spark, age, token, read, service } = await bench(
+      {},
+      { wrap: (store) => failing(store, 'commit', () => away) },
+    );
+    age(DAY_MS);
+    away = true;
+    const renewed = await token();
+    expect(await token()).toBe(renewed);
+    expect((await read())?.generation).toBe(0);
+
+    away = false;
+    await service.drain();
+    expect((await read())?.generation).toBe(1);
+    expect((await read())?.accessToken).toBe(renewed);
+    expect(spark.grants('refresh_token')).toHaveLength(1);
+  });
+
+  it('offers a renewal again to a store that has gone back', async () => {
+    const { spark, age, token, store, read, key } = await bench();
+    const old = await read();
+    age(DAY_MS);
+    const renewed = await token();
+    await store.remove(key); // a failover to a replica that lacked the last write
+    await store.create(key, { ...(old as TokenRecord) });
+
+    expect(await token()).toBe(renewed);
+    expect((await read())?.generation).toBe(1);
+    expect(spark.grants('refresh_token')).toHaveLength(1);
+  });
+
+  it('says unavailable, never signed out, while the store is away', async () => {
+    const { token } = await bench({}, { wrap: (store) => failing(store, 'read', () => true) });
+    await expect(token()).rejects.toThrow(UnavailableError);
+  });
+});
+
+describe('sign-out', () => {
+  it('is not undone by a renewal under way, whose tokens are revoked', async () => {
+    const { spark, age, token, service, key, read } = await bench();
+    age(DAY_MS);
+    spark.delayNextGrant(200);
+    const waiting = token();
+    await new Promise((resolve) => setTimeout(resolve, 80));
+    await service.remove(key);
+
+    await expect(waiting).rejects.toThrow(SignInRequiredError);
+    expect(await read()).toBeUndefined();
+    expect(spark.expireAllAccessTokens('agent')).toBe(0); // none is left to expire
+  });
+});
+
+it('treats the record of another client as absent', async () => {
+  const { store, service, key } = await bench();
+  const renew = async (): Promise<Tokens> => ({ accessToken: 'never asked for' });
+  const other = new TokenService({ store, clientID: 'another-client', upstream: SPARK_UPSTREAM, renew });
+  expect(await service.peek(key)).toBeDefined();
+  expect(await other.peek(key)).toBeUndefined();
+  await expect(tokenOf(other, key)).rejects.toThrow(SignInRequiredError);
+});
+
+describe('tokens that were issued beforehand', () => {
+  const tokens = { accessToken: 'issued', refreshToken: 'issued refresh', lifetimeMs: DAY_MS };
+
+  it('are stored once: a restart does not put a spent refresh token back', async () => {
+    const { service, store } = await bench();
+    await service.adopt('office', tokens);
+    await store.commit('adopted:office', 0, 'attempt', 'commit', {
+      ...tokens,
+      accessToken: 'renewed',
+      afterRefusal: false,
+    });
+    await service.adopt('office', tokens);
+    expect(await tokenOf(service, 'adopted:office')).toBe('renewed');
+  });
+
+  it('are replaced as the next generation when asked for', async () => {
+    const { service, store } = await bench();
+    await service.adopt('office', tokens);
+    await service.adopt('office', { ...tokens, accessToken: 'second' }, { replace: true });
+    expect(await store.read('adopted:office')).toMatchObject({ accessToken: 'second', generation: 1 });
+  });
+});
+
+it('publishes what became of each renewal, without token or key', async () => {
+  const { age, token, key, read } = await bench();
+  const events: RenewalEvent[] = [];
+  const listen = (event: unknown): void => {
+    events.push(event as RenewalEvent);
+  };
+  subscribe(RENEWAL_CHANNEL, listen);
+  age(DAY_MS);
+  await Promise.all([token(), token()]);
+  unsubscribe(RENEWAL_CHANNEL, listen);
+
+  expect(events.map(({ outcome }) => outcome)).toEqual(['joined', 'renewed']);
+  const text = JSON.stringify(events);
+  expect(text).not.toContain(key);
+  expect(text).not.toContain((await read())?.accessToken);
+});
+
+/** A store one of whose calls rejects while `when` says so. */
+function failing(store: TokenStore, call: keyof TokenStore, when: () => boolean): TokenStore {
+  return new Proxy(store, {
+    get(target, name, receiver) {
+      const value: unknown = Reflect.get(target, name, receiver);
+      if (typeof value !== 'function') return value;
+      return async (...args: unknown[]) => {
+        if (name === call && when()) throw new UnavailableError('away', { code: 'store_unavailable' });
+        return await (value as (...all: unknown[]) => unknown).apply(target, args);
+      };
+    },
+  });
+}
