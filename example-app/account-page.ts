@@ -22,12 +22,12 @@ export function accountPage(req: Request, settings: SiteSettings, person: Person
           <h2 id="listings-title">Listings</h2>
           <button class="button small secondary" type="button" id="reload">Reload</button>
         </div>
-        <p class="state" id="listings-state" role="status">Loading the listings …</p>
+        <p class="state" id="listings-state" role="status"></p>
         <div class="table-frame" id="listings-frame" hidden>
           <table>
             <caption class="visually-hidden">Ten listings, as Spark shows them to you</caption>
             <thead>
-              <tr><th scope="col"><span class="visually-hidden">Photo</span></th><th scope="col">Address</th><th scope="col" class="number">Price</th><th scope="col" class="number wide">Beds</th><th scope="col" class="number wide">Baths</th><th scope="col" class="number wide">Sq ft</th><th scope="col" class="wide">Status</th></tr>
+              <tr><th scope="col"><span class="visually-hidden">Photo</span></th><th scope="col">Address</th><th scope="col" class="number wide">Price</th><th scope="col" class="number wide">Beds</th><th scope="col" class="number wide">Baths</th><th scope="col" class="number wide">Sq ft</th><th scope="col" class="wide">Status</th></tr>
             </thead>
             <tbody id="listings"></tbody>
           </table>
@@ -56,9 +56,9 @@ function panel(base: string, { emulator }: SiteSettings, status: SparkStatus): H
         <dl id="panel">
           <div><dt>Role</dt><dd>${status.role && ROLE_NAMES[status.role]}</dd></div>
           ${status.portal !== undefined && html`<div><dt>Portal</dt><dd>${status.portal}</dd></div>`}
-          <div><dt>Renewals</dt><dd id="generation">${status.generation}</dd></div>
+          <div><dt>Renewed so far</dt><dd id="generation">${status.generation}</dd></div>
           <div><dt>Time left</dt><dd id="time-left" data-ms="${status.expiresInMs ?? ''}">${timeLeft(status.expiresInMs)}</dd></div>
-          <div><dt>When it runs out</dt><dd id="renewable">${status.renewable ? 'renewed unseen' : 'sign in again'}</dd></div>
+          <div><dt>Renewal</dt><dd id="renewable">${status.renewable ? 'automatic' : 'none'}</dd></div>
         </dl>
         <p class="hint">The token stays on the server. This page only learns how old it is.</p>
         <p class="state" id="panel-state" role="status"></p>

@@ -67,11 +67,12 @@ function row({ ResourceUri, StandardFields: home }) {
     shown(home.BuildingAreaTotal) && `${count(home.BuildingAreaTotal)} sq ft`,
     home.MlsStatus,
   ];
+  const price = shown(home.ListPrice) ? money(home.ListPrice) : '–';
   const line = element('tr');
   line.append(
     photoCell(ResourceUri, home.Photos, address),
-    addressCell(address, town, facts.filter(Boolean).join(' · ')),
-    cell('number price', shown(home.ListPrice) ? money(home.ListPrice) : '–'),
+    addressCell(address, town, price, facts.filter(Boolean).join(' · ')),
+    cell('number wide price', price),
     cell('number wide', shown(home.BedsTotal) ? home.BedsTotal : '–'),
     cell('number wide', shown(home.BathsTotal) ? home.BathsTotal : '–'),
     cell('number wide', shown(home.BuildingAreaTotal) ? count(home.BuildingAreaTotal) : '–'),
@@ -80,10 +81,13 @@ function row({ ResourceUri, StandardFields: home }) {
   return line;
 }
 
-function addressCell(address, town, facts) {
+/** On a narrow screen the other columns are hidden, and what they say stands below the address. */
+function addressCell(address, town, price, facts) {
   const head = element('th');
   head.scope = 'row';
-  head.append(element('span', 'address', address), element('span', 'town', town), element('span', 'facts', facts));
+  const all = element('span', 'facts');
+  all.append(element('span', 'price', price), facts);
+  head.append(element('span', 'address', address), element('span', 'town', town), all);
   return head;
 }
 
@@ -143,7 +147,7 @@ async function refreshPanel() {
   }
   expiresAt = deadline(status.expiresInMs);
   byId('generation').textContent = status.generation;
-  byId('renewable').textContent = status.renewable ? 'renewed unseen' : 'sign in again';
+  byId('renewable').textContent = status.renewable ? 'automatic' : 'none';
   if (status.generation > generation) say(panelState, 'The token was renewed. You did not have to do anything.');
   else if (status.state === 'dead') say(panelState, 'Spark no longer renews this sign-in. Sign in again soon.', true);
   generation = status.generation;

@@ -1,0 +1,177 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Visitor } from './visitor.js';
+
+const ROOT = path.resolve(__dirname, '../..');
+let dist: string;
+let temporary: string;
+const children: ChildProcess[] = [];
+
+/** Compiles what `npm run build` compiles into a folder of the test's own, because other tests may use `dist`. */
+beforeAll(() => {
+  dist = mkdtempSync(path.join(tmpdir(), 'login-site-'));
+  const tsc = path.join(ROOT, 'node_modules/.bin/tsc');
+  // Type errors do not keep it from writing; `npm run types` is there to find those.
+  spawnSync(tsc, ['-p', 'tsconfig.build.json', '--outDir', dist, '--declaration', 'false'], { cwd: ROOT });
+  cpSync(path.join(ROOT, 'example-app/public'), path.join(dist, 'example-app/public'), { recursive: true });
+  cpSync(path.join(ROOT, 'package.json'), path.join(dist, 'package.json'));
+  symlinkSync(path.join(ROOT, 'node_modules'), path.join(dist, 'node_modules'));
+}, 60_000);
+
+beforeEach(() => {
+  temporary = mkdtempSync(path.join(tmpdir(), 'login-site-run-'));
+});
+
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+  rmSync(temporary, { recursive: true, force: true });
+});
+
+afterAll(() => rmSync(dist, { recursive: true, force: true }));
+
+interface Run {
+  readonly child: ChildProcess;
+  /** What it has said so far, on both channels. */
+  said(): string;
+  /** Waits for a text. */
+  says(pattern: RegExp): Promise<RegExpMatchArray>;
+  /** Waits for the end, and answers the exit code. */
+  ended(): Promise<number | null>;
+}
+
+function start(env: Readonly<Record<string, string>> = {}): Run {
+  const child = spawn(process.execPath, [path.join(dist, 'example-app/server.js')], {
+    env: { PATH: process.env.PATH, TMPDIR: temporary, PORT: '0', ...env },
+  });
+  children.push(child);
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  }
+  const exit = once(child, 'exit');
+  return {
+    child,
+    said: () => output,
+    says: async (pattern) => {
+      for (;;) {
+        const match = output.match(pattern);
+        if (match) return match;
+        if (child.exitCode !== null) throw new Error(`The server has ended with ${child.exitCode}:\n${output}`);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    },
+    ended: async () => {
+      const [code] = (await exit) as [number | null];
+      return code;
+    },
+  };
+}
+
+async function address(run: Run): Promise<string> {
+  const [, url = ''] = await run.says(/^passport-spark login site: (\S+)$/m);
+  await run.says(/person {4}consumer/); // the last line
+  return url;
+}
+
+describe('the runnable server', () => {
+  it('prints its address, signs people in with a Redis of its own, and leaves nothing behind', async () => {
+    const run = start();
+    const url = await address(run);
+    expect(url).toMatch(/^http:\/\/localhost:\d+$/);
+    expect(run.said()).toContain('Redis, started for this server');
+    expect(run.said()).toContain('agent / spark');
+    expect(readdirSync(temporary)).toHaveLength(1);
+
+    const page = await new Visitor().signIn(`${url}/login?role=idx&flow=hybrid`, 'agent');
+    expect(page).toMatchObject({ url: `${url}/account`, status: 200 });
+    expect(page.text).not.toContain('Kept in memory');
+
+    run.child.kill('SIGTERM');
+    expect(await run.ended()).toBe(0);
+    expect(readdirSync(temporary)).toEqual([]);
+  });
+
+  it('falls back to memory where there is no redis-server, and says so', async () => {
+    const run = start({ PATH: '/nowhere' });
+    const url = await address(run);
+
+    expect(run.said()).toContain('Everybody is signed out at the next start.');
+    expect((await new Visitor().visit(url)).text).toContain('Kept in memory.');
+    run.child.kill('SIGINT');
+    expect(await run.ended()).toBe(0);
+  });
+
+  it('follows BASE_URL, with a path', async () => {
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    const { port } = taken.address() as { port: number };
+    await new Promise((resolve) => taken.close(resolve));
+    const base = `http://127.0.0.1:${port}/members`;
+    const run = start({ PATH: '/nowhere', PORT: String(port), BASE_URL: base });
+    expect(await address(run)).toBe(base);
+
+    const page = await new Visitor().signIn(`${base}/login`, 'agent');
+
+    expect(page).toMatchObject({ url: `${base}/account`, status: 200 });
+  });
+
+  it('says that a port is in use, and ends with 1', async () => {
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    const { port } = taken.address() as { port: number };
+
+    const run = start({ PORT: String(port) });
+
+    expect(await run.ended()).toBe(1);
+    expect(run.said()).toBe(`Port ${port} on 127.0.0.1 is in use. Set PORT to another one, or to 0 for any.\n`);
+    taken.close();
+  });
+
+  it('names every mistake in the environment at once, and no secret', async () => {
+    const run = start({
+      PORT: '99999',
+      SPARK_CLIENT_SECRET: 'hush',
+      REDIS_URL: 'http://:hush@cache',
+      BASE_URL: 'localhost',
+    });
+
+    expect(await run.ended()).toBe(1);
+    for (const name of ['PORT', 'SPARK_CLIENT_ID', 'REDIS_URL', 'BASE_URL']) expect(run.said()).toContain(`"${name}"`);
+    expect(run.said()).not.toContain('hush');
+    expect(run.said()).not.toMatch(/^ {4}at /m);
+  });
+
+  it('does not pretend: a Redis that was asked for and is not there ends it', async () => {
+    const run = start({ REDIS_URL: 'redis://127.0.0.1:1' });
+
+    expect(await run.ended()).toBe(1);
+    expect(run.said()).toContain('The Redis at REDIS_URL can not be reached: connect ECONNREFUSED 127.0.0.1:1');
+  });
+
+  it('sends people to Spark when it has a key, and starts no emulator', async () => {
+    const run = start({
+      PATH: '/nowhere',
+      SPARK_CLIENT_ID: 'an-id',
+      SPARK_CLIENT_SECRET: 'a-secret',
+      SPARK_PORTAL: 'ours',
+    });
+    const [, url = ''] = await run.says(/^passport-spark login site: (\S+)$/m);
+
+    const home = await new Visitor().visit(url);
+    const away = await new Visitor().visit(`${url}/login?role=vow&portal=ours`, { follow: false });
+
+    expect(home.text).toContain('value="ours"');
+    expect(home.text).not.toContain('emulator');
+    expect(home.headers.get('content-security-policy')).toContain("form-action 'self' https://sparkplatform.com;");
+    const location = new URL(away.headers.get('location') ?? '');
+    expect(location.origin + location.pathname).toBe('https://sparkplatform.com/auth/vow/ours');
+    expect(location.searchParams.get('redirect_uri')).toBe(`${url}/callback`);
+    expect(run.said()).not.toMatch(/a-secret|emulator/);
+  });
+});
