@@ -42,6 +42,7 @@ import {
 } from './signin/transaction.js';
 import { authorizationURL } from './signin/urls.js';
 import {
+  type ByArity,
   callVerify,
   type GrantParams,
   type VerifyFunction,
@@ -93,10 +94,14 @@ export class SparkStrategy extends OAuth2Strategy {
   private readonly attemptRole: Role | undefined;
 
   /** @throws ConfigError that lists every problem with the options and its remedy */
-  constructor(options: SparkStrategyOptions & { passReqToCallback?: false }, verify: VerifyFunctionWithParams);
-  constructor(options: SparkStrategyOptions & { passReqToCallback?: false }, verify: VerifyFunction);
-  constructor(options: SparkStrategyOptions & { passReqToCallback: true }, verify: VerifyFunctionWithRequestAndParams);
-  constructor(options: SparkStrategyOptions & { passReqToCallback: true }, verify: VerifyFunctionWithRequest);
+  constructor(
+    options: SparkStrategyOptions & { passReqToCallback?: false },
+    verify: ByArity<VerifyFunction, VerifyFunctionWithParams>,
+  );
+  constructor(
+    options: SparkStrategyOptions & { passReqToCallback: true },
+    verify: ByArity<VerifyFunctionWithRequest, VerifyFunctionWithRequestAndParams>,
+  );
   constructor(options: SparkStrategyOptions, verify: unknown) {
     const settings = parseStrategyOptions(options, verify);
     const authorizeURL = settings.authorizationURL ?? `${settings.platformURL}/oauth2`;

@@ -36,6 +36,20 @@ export type VerifyFunctionWithRequestAndParams<Req extends IncomingMessage = Inc
   done: VerifyCallback,
 ) => void;
 
+type Generic<Fn extends (...args: never[]) => void> = <_T>(...args: Parameters<Fn>) => void;
+
+/**
+ * One of two verify functions, told apart by how many parameters it writes. Neither overloads nor a plain union can do
+ * that: TypeScript gives a function the parameter types of the first overload, whatever their number, and none at all
+ * where the members of a union differ. But it leaves out members with too few parameters, and those whose signatures
+ * differ in type parameters. So a short function finds only the first member, and a long one only the second, which
+ * it doesn't fit; what it fits is the third.
+ */
+export type ByArity<Short extends (...args: never[]) => void, Long extends (...args: never[]) => void> =
+  | Short
+  | (Long & Generic<Short>)
+  | (Long & Generic<Long>);
+
 /** What a verify function decided. `user` undefined: not let in. */
 export interface Verified {
   readonly user: object | undefined;
