@@ -100,19 +100,28 @@ export class TokenError extends SparkError {
 
 const MAX_MESSAGE = 300;
 
+type ErrorLike = { name?: unknown; message?: unknown; code?: unknown; cause?: unknown };
+
 /**
  * A cause that is safe to log: rebuilt from name, code and message alone, because the errors of HTTP and Redis
  * clients carry headers, URLs and command arguments, and those carry tokens.
  */
 export function safeCause(cause: unknown): Error {
   if (cause instanceof SparkError) return cause;
-  const source = cause instanceof Error ? cause : new Error(typeof cause === 'string' ? cause : 'unknown cause');
-  const safe: Error & { code?: string } = new Error(source.message.slice(0, MAX_MESSAGE));
-  safe.name = source.name;
-  const code = (source as { code?: unknown }).code;
+  // No instanceof for foreign errors: a test runner's realm has an Error of its own.
+  const {
+    name,
+    message,
+    code,
+    cause: reason,
+  } = (typeof cause === 'object' && cause !== null ? cause : { message: cause }) as ErrorLike;
+  const safe: Error & { code?: string } = new Error(
+    typeof message === 'string' ? message.slice(0, MAX_MESSAGE) : 'unknown cause',
+  );
+  if (typeof name === 'string') safe.name = name;
   if (typeof code === 'string') safe.code = code;
   // `fetch failed` says nothing by itself: the reason stands one level down.
-  if (source.cause instanceof Error) safe.cause = safeCause(source.cause);
+  if (reason !== undefined) safe.cause = safeCause(reason);
   delete safe.stack;
   return safe;
 }

@@ -167,7 +167,8 @@ function transportError(error: unknown, signal: AbortSignal, timeoutMs: number):
       outcome: 'unknown',
     });
   }
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  // `fetch failed` carries its reason as the cause. No instanceof: a test runner's realm has an Error of its own.
+  const cause: unknown = (error as { cause?: unknown } | undefined)?.cause ?? error;
   const code = (cause as { code?: unknown } | undefined)?.code;
   if (typeof code === 'string' && NOT_SENT.test(code)) {
     return new TokenError(`The token endpoint could not be reached (${code}).`, 'not_sent', {
