@@ -25,7 +25,9 @@ const REQUEST_DROPPED = new Set([
   'x-http-method',
   'x-http-method-override',
   'x-method-override',
+  'x-original-url', // some servers take the path from these two, past every rule for paths
   'x-real-ip',
+  'x-rewrite-url',
   'x-sparkapi-user-agent',
 ]);
 
@@ -115,8 +117,7 @@ export function responseHeadersDown(raw: readonly (string | Buffer)[], mount: Mo
 
 /** The answer belongs to one person: no shared cache may keep it, whatever the API says of it (RFC 9111 §5.2.2.7). */
 function privateOrStricter(cacheControl: string): string {
-  const kept = cacheControl
-    .split(',')
+  const kept = (cacheControl.match(/(?:[^",]|"[^"]*"?)+/g) ?? [])
     .map((directive) => directive.trim())
     .filter((directive) => directive !== '' && !/^(?:public|s-maxage\b.*|private\b.*)$/i.test(directive));
   if (kept.some((directive) => /^no-store$/i.test(directive))) return kept.join(', ');

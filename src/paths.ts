@@ -36,11 +36,9 @@ function refusePath(path: string, rules: PathRules): PathRefusal | undefined {
   if (path.includes('//')) return bad('empty_segment', 'The path holds "//".');
   if (path.includes('\\')) return bad('backslash', 'The path holds a backslash.');
   if (!path.includes('%')) return refuseDecoded(path, rules); // most paths: nothing is encoded
-  // A server that decodes twice would see a separator or a dot segment where we saw none.
-  if (/%(?:25)+(?:2e|2f|5c|00)/i.test(path))
-    return bad('double_encoding', 'The path holds a doubly encoded separator.');
-  const outsideKeys = rules.encodedSlashInKey ? path.replaceAll(/'[^'/]*'/g, "''") : path;
-  if (/%(?:2f|5c)/i.test(outsideKeys)) return bad('encoded_separator', 'The path holds an encoded slash or backslash.');
+  const outsideKeys = rules.encodedSlashInKey ? path.replaceAll(/%27/g, "'").replaceAll(/'[^'/]*'/g, "''") : path;
+  if (/%5c/i.test(path) || /%2f/i.test(outsideKeys))
+    return bad('encoded_separator', 'The path holds an encoded slash or backslash.');
   if (/%(?:[01][0-9a-f]|7f)/i.test(path)) return bad('encoded_control', 'The path holds an encoded control character.');
   let decoded: string;
   try {
@@ -49,20 +47,23 @@ function refusePath(path: string, rules: PathRules): PathRefusal | undefined {
     // Broken escapes and overlong UTF-8 (%c0%ae): servers disagree on what they mean.
     return bad('bad_escape', 'The path holds an escape that is not valid UTF-8.');
   }
-  return refuseDecoded(decoded, rules, path);
+  // A server that decodes twice would see a separator or a dot segment where we saw none.
+  if (/%(?:25)*(?:2e|2f|5c|00)/i.test(decoded))
+    return bad('double_encoding', 'The path holds a doubly encoded separator.');
+  return refuseDecoded(decoded, rules);
 }
 
-function refuseDecoded(decoded: string, rules: PathRules, raw: string = decoded): PathRefusal | undefined {
-  for (const segment of raw.split('/')) {
-    // `..;x` is `..` to servers that know path parameters.
-    const name = segment.replaceAll(/%2e/gi, '.').split(/;|%3b/i, 1)[0];
-    if (name === '.' || name === '..') return bad('dot_segment', 'The path holds a "." or ".." segment.');
+function refuseDecoded(decoded: string, rules: PathRules): PathRefusal | undefined {
+  // To servers that know path parameters `..;x` is `..`, and `/v1;x/session` is `/v1/session`.
+  const plain = decoded.toLowerCase().replaceAll(/;[^/\\]*/g, '');
+  // Split at what was an encoded separator, too: inside a key it may have passed.
+  if (plain.split(/[/\\]/).some((segment) => segment === '.' || segment === '..')) {
+    return bad('dot_segment', 'The path holds a "." or ".." segment.');
   }
-  const lower = decoded.toLowerCase();
   for (const refused of rules.refusedPaths) {
-    if (!lower.startsWith(refused)) continue;
-    const next = lower.charAt(refused.length);
-    if (next === '' || '/.;'.includes(next)) {
+    if (!plain.startsWith(refused)) continue;
+    const next = plain.charAt(refused.length);
+    if (next === '' || next === '/' || next === '.') {
       return { status: 403, code: 'path_refused', message: `${refused} is not available through the proxy.` };
     }
   }
@@ -89,14 +90,16 @@ function refuseQuery(query: string, rules: PathRules): PathRefusal | undefined {
 
 function parameterName(pair: string): string {
   const raw = pair.split('=', 1)[0] ?? '';
-  const spaced = raw.replaceAll('+', ' ');
-  let name: string;
-  try {
-    name = decodeURIComponent(spaced);
-  } catch {
-    name = spaced;
-  }
-  return (name.split('[', 1)[0] ?? '').trim().toLowerCase();
+  // Byte by byte, because a broken escape elsewhere in the name must not hide the rest of it.
+  const name = raw
+    .replaceAll('+', ' ')
+    .replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  // Older versions of Rack also skip brackets in front.
+  const [first = ''] = name
+    .trim()
+    .replace(/^[[\]]+/, '')
+    .split(/[[\]]/, 1);
+  return first.trim().toLowerCase();
 }
 
 function bad(code: string, message: string): PathRefusal {

@@ -5,6 +5,11 @@ import { Transform, type TransformCallback } from 'node:stream';
 const PROCESS_LIMIT = 64 * 1024 * 1024;
 let keptByProcess = 0;
 
+/** Bytes that all uploads of this process keep right now. */
+export function keptBytes(): number {
+  return keptByProcess;
+}
+
 /** Does this request announce a body (RFC 9112 §6)? */
 export function announcesBody(req: IncomingMessage): boolean {
   const { 'content-length': length, 'transfer-encoding': coding } = req.headers;
@@ -22,10 +27,13 @@ export class Upload extends Transform {
   private whole = false;
 
   constructor(
-    req: IncomingMessage,
+    private readonly req: IncomingMessage,
     private readonly limit: number,
   ) {
     super();
+    // The HTTP client destroys a body with the reason of its failure, which it tells the exchange as well; an `error`
+    // event that nobody hears would end the process.
+    this.on('error', () => undefined);
     req.pipe(this);
   }
 
@@ -49,6 +57,13 @@ export class Upload extends Transform {
   override _flush(done: TransformCallback): void {
     this.whole = true;
     done();
+  }
+
+  /** What the browser still sends is read and dropped, as Node does for a body that nobody reads: else it would never come to read the answer. */
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.req.unpipe(this);
+    this.req.resume();
+    done(error);
   }
 
   private keep(chunk: Buffer): void {

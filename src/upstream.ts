@@ -39,13 +39,19 @@ export class Upstream {
   }
 
   dispatch(options: Dispatcher.DispatchOptions, exchange: Exchange): void {
-    this.pool.dispatch(options, exchange);
+    const labelled: ExchangeOptions = { ...options, exchange };
+    this.pool.dispatch(labelled, exchange);
   }
 
   /** Closes the connections; exchanges under way end first. */
   async close(): Promise<void> {
     await this.pool.close();
   }
+}
+
+/** The pool wraps the handler before a connection sees it, but hands the options on as they are. */
+interface ExchangeOptions extends Dispatcher.DispatchOptions {
+  readonly exchange?: Exchange;
 }
 
 /** One connection. Knows whether it has served before: only then can a reset mean that its end had been near anyway. */
@@ -59,8 +65,8 @@ class Connection extends Client {
     });
   }
 
-  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    if (handler instanceof Exchange) handler.connection = this;
+  override dispatch(options: ExchangeOptions, handler: Dispatcher.DispatchHandler): boolean {
+    if (options.exchange) options.exchange.connection = this;
     return super.dispatch(options, handler);
   }
 }
@@ -78,8 +84,10 @@ export interface Outgoing {
 /** Enough to find an error code in; the API's 401 bodies are a few hundred bytes. */
 const MAX_401_BYTES = 64 * 1024;
 const RESENDABLE = new Set(['GET', 'HEAD', 'OPTIONS']);
+const RESETS = new Set<unknown>(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
+const TIMEOUTS = new Set<unknown>(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
 
-/** The browser left: nothing to answer, nobody to tell. */
+/** Nobody waits for this answer any more: nothing to answer, nobody to tell. */
 export class ClientGone extends Error {}
 
 /**
@@ -90,6 +98,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   connection: Connection | undefined;
 
   private controller: Dispatcher.DispatchController | undefined;
+  private headers: string[] = [];
+  private replayBody: Buffer | undefined;
+  /** 0 until the answer's headers are there. */
   private status = 0;
   private rawHeaders: readonly (string | Buffer)[] = [];
   /** The body of a 401 so far, while it is held back. */
@@ -97,11 +108,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
   private heldBytes = 0;
   private reused = false;
   private resent = false;
-  private gone = false;
-  private timedOut = false;
-  private headers: string[] = [];
-  private replayBody: Buffer | undefined;
+  /** Why this exchange goes no further. */
+  private stopped: Error | undefined;
+  private over = false;
   private settle: { resolve(sent: Sent<void>): void; reject(error: unknown): void } | undefined;
+  private readonly timer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly req: IncomingMessage,
@@ -112,187 +123,192 @@ export class Exchange implements Dispatcher.DispatchHandler {
     private readonly mount: Mount,
   ) {
     res.on('drain', () => this.controller?.resume());
-    res.on('close', () => this.clientClosed());
+    // The browser left. That ends this exchange, and nothing else: a renewal goes on for whoever comes next.
+    res.on('close', () => this.stop(new ClientGone()));
+    const { totalMs } = upstream.timeouts;
+    if (totalMs > 0) this.timer = setTimeout(() => this.stop(tooLate()), totalMs);
   }
 
   /** Sends the request with this access token. Resolves when the answer has gone down, or is a 401 that is held back. */
   async send(accessToken: string): Promise<Sent<void>> {
-    if (this.gone) throw new ClientGone();
-    this.held = undefined;
+    if (this.stopped) throw this.stopped;
     this.headers = [...this.outgoing.headers, 'Authorization', `${this.profile.scheme} ${accessToken}`];
-    const total = this.startTotalTimer();
-    try {
-      return await new Promise<Sent<void>>((resolve, reject) => {
-        this.settle = { resolve, reject };
-        this.dispatch();
-      });
-    } finally {
-      clearTimeout(total);
-    }
+    return await new Promise<Sent<void>>((resolve, reject) => {
+      this.settle = { resolve, reject };
+      this.dispatch();
+    });
   }
 
   /** Hands a 401 down that was held back and stands. */
   passOn(): void {
-    if (this.held === undefined) return;
+    if (this.held === undefined || this.stopped || this.res.headersSent) return;
     this.writeHead();
     this.res.end(this.req.method === 'HEAD' ? undefined : Buffer.concat(this.held));
-    this.held = undefined;
   }
 
-  /** Frees what was kept for a replay, however the exchange ended. */
+  /** Frees what the exchange holds, however it ended. */
   release(): void {
-    if (this.outgoing.body instanceof Upload) this.outgoing.body.forget();
+    this.over = true;
+    clearTimeout(this.timer);
+    this.dropUpload();
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.controller = controller;
     this.reused = this.connection?.served ?? false;
-    if (this.gone) controller.abort(new ClientGone());
+    if (this.stopped) controller.abort(this.stopped);
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
     if (status < 200) return; // 103 and its like are for this hop
+    if (this.res.headersSent) {
+      this.stop(new ClientGone()); // somebody else answered, a time-out middleware for one
+      return;
+    }
+    const { rawHeaders } = controller;
+    if (!Array.isArray(rawHeaders)) throw new Error('The HTTP client gave no raw headers.');
     this.status = status;
-    this.rawHeaders = (controller.rawHeaders as readonly (string | Buffer)[] | undefined) ?? [];
+    this.rawHeaders = rawHeaders;
     if (status === 401) {
       this.held = [];
       this.heldBytes = 0;
       return;
     }
-    this.release();
+    if (this.outgoing.body instanceof Upload) this.outgoing.body.forget();
     this.writeHead();
+    // A 304 may tell the length of what it stands for (RFC 9110 §8.6); the HTTP client then takes it for a broken answer.
+    if (status === 304) this.complete();
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.held) this.hold(chunk);
-    else if (!this.res.write(chunk)) controller.pause();
+    const down = this.held ? this.hold(this.held, chunk) : chunk;
+    if (down && !this.res.write(down)) controller.pause();
   }
 
   onResponseEnd(): void {
     if (this.connection) this.connection.served = true;
     if (this.held === undefined) {
-      this.res.end();
-      this.settle?.resolve(DONE);
+      this.complete();
       return;
     }
-    const expired = this.profile.isExpired(headerValue(this.rawHeaders, 'www-authenticate'), this.heldText());
-    this.replayBody = this.outgoing.body instanceof Upload ? this.outgoing.body.replay() : undefined;
+    const expired = this.profile.isExpired(
+      headerValue(this.rawHeaders, 'www-authenticate'),
+      decoded(this.held, headerValue(this.rawHeaders, 'content-encoding')),
+    );
     const { body } = this.outgoing;
-    this.settle?.resolve({
-      value: undefined,
-      expired,
-      replayable: !(body instanceof Upload) || this.replayBody !== undefined,
-    });
+    this.replayBody = body instanceof Upload ? body.replay() : undefined;
+    const replayable = !(body instanceof Upload) || this.replayBody !== undefined;
+    this.settle?.resolve({ value: undefined, expired, replayable });
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
-    if (this.gone) {
-      this.settle?.reject(new ClientGone());
-    } else if (this.res.headersSent) {
-      // What came so far must not look whole: the connection is reset instead of ended.
-      this.res.destroy();
-      this.settle?.resolve(DONE);
-    } else if (this.canResend()) {
+    if (this.canResend(error)) {
       this.resent = true;
       this.dispatch();
     } else {
-      this.settle?.reject(this.upstreamError(error));
+      this.settle?.reject(upstreamError(error));
     }
   }
 
+  private complete(): void {
+    this.res.end();
+    this.settle?.resolve(DONE);
+  }
+
   private dispatch(): void {
+    this.status = 0;
+    this.held = undefined;
     const { method, path, body } = this.outgoing;
-    try {
-      this.upstream.dispatch(
-        { method: method as Dispatcher.HttpMethod, path, headers: this.headers, body: this.replayBody ?? body },
-        this,
-      );
-    } catch (error) {
-      this.settle?.reject(this.upstreamError(error));
-    }
+    this.upstream.dispatch(
+      { method: method as Dispatcher.HttpMethod, path, headers: this.headers, body: this.replayBody ?? body },
+      this,
+    );
+  }
+
+  private stop(reason: Error): void {
+    if (this.over || this.stopped) return;
+    this.stopped = reason;
+    this.controller?.abort(reason);
+    this.dropUpload();
+    this.settle?.reject(reason);
+  }
+
+  private dropUpload(): void {
+    const { body } = this.outgoing;
+    if (!(body instanceof Upload)) return;
+    body.forget();
+    body.destroy();
   }
 
   /**
    * A kept connection may close just when a request goes out on it: that request was never looked at, most probably.
    * Only methods without effects are sent again, once (RFC 9110 §9.2.2).
    */
-  private canResend(): boolean {
+  private canResend(error: Error): boolean {
     return (
       this.reused &&
       !this.resent &&
-      !this.timedOut &&
+      !this.stopped &&
+      this.status === 0 &&
+      RESETS.has((error as { code?: unknown }).code) &&
       this.outgoing.body === null &&
       RESENDABLE.has(this.outgoing.method)
     );
   }
 
-  private upstreamError(error: unknown): UpstreamError {
-    const code = (error as { code?: unknown }).code;
-    const late =
-      this.timedOut ||
-      code === 'UND_ERR_HEADERS_TIMEOUT' ||
-      code === 'UND_ERR_CONNECT_TIMEOUT' ||
-      code === 'UND_ERR_BODY_TIMEOUT';
-    return late
-      ? new UpstreamError('The API did not answer in time.', { code: 'upstream_timeout', status: 504, cause: error })
-      : new UpstreamError('The API could not be reached, or broke off.', {
-          code: 'upstream_failed',
-          status: 502,
-          cause: error,
-        });
-  }
-
-  private startTotalTimer(): NodeJS.Timeout | undefined {
-    const { totalMs } = this.upstream.timeouts;
-    if (totalMs === 0) return undefined;
-    return setTimeout(() => {
-      this.timedOut = true;
-      this.controller?.abort(new Error('total time limit'));
-    }, totalMs);
-  }
-
   private writeHead(): void {
-    this.res.writeHead(this.status, responseHeadersDown(this.rawHeaders, this.mount));
+    const down = responseHeadersDown(this.rawHeaders, this.mount);
+    // One by one, because Node 20's writeHead(status, list) keeps only the last of repeated headers where earlier
+    // middleware has set any, and older versions of what express-session hooks it with misread the list.
+    for (let i = 0; i + 1 < down.length; i += 2) this.res.removeHeader(down[i] as string); // in range
+    for (let i = 0; i + 1 < down.length; i += 2) this.res.appendHeader(down[i] as string, down[i + 1] as string);
+    this.res.writeHead(this.status);
   }
 
-  private hold(chunk: Buffer): void {
-    this.held?.push(chunk);
+  /** Keeps a piece of a 401. Answers what must go down after all: no error of the API is that long. */
+  private hold(held: Buffer[], chunk: Buffer): Buffer | undefined {
+    held.push(chunk);
     this.heldBytes += chunk.length;
-    if (this.heldBytes <= MAX_401_BYTES || !this.held) return;
-    // No error of the API is this long: let it through.
-    const held = this.held;
+    if (this.heldBytes <= MAX_401_BYTES) return undefined;
     this.held = undefined;
     this.writeHead();
-    for (const part of held) this.res.write(part);
-  }
-
-  private heldText(): string {
-    const raw = Buffer.concat(this.held ?? []);
-    const limit = { maxOutputLength: MAX_401_BYTES };
-    try {
-      switch (headerValue(this.rawHeaders, 'content-encoding').trim().toLowerCase()) {
-        case 'gzip':
-        case 'x-gzip':
-          return gunzipSync(raw, limit).toString('utf8');
-        case 'deflate':
-          return inflateSync(raw, limit).toString('utf8');
-        case 'br':
-          return brotliDecompressSync(raw, limit).toString('utf8');
-        default:
-          return raw.toString('utf8');
-      }
-    } catch {
-      return ''; // not what it says it is, or a bomb: no code to find in it
-    }
-  }
-
-  /** The browser left. That ends this exchange, and nothing else: a renewal goes on for whoever comes next. */
-  private clientClosed(): void {
-    if (this.res.writableFinished) return;
-    this.gone = true;
-    this.release();
-    this.controller?.abort(new ClientGone());
+    return Buffer.concat(held);
   }
 }
 
 const DONE: Sent<void> = { value: undefined, expired: false, replayable: false };
+
+function upstreamError(error: Error): UpstreamError {
+  return TIMEOUTS.has((error as { code?: unknown }).code)
+    ? tooLate(error)
+    : new UpstreamError('The API could not be reached, or broke off.', {
+        code: 'upstream_failed',
+        status: 502,
+        cause: error,
+      });
+}
+
+function tooLate(cause?: Error): UpstreamError {
+  return new UpstreamError('The API did not answer in time.', { code: 'upstream_timeout', status: 504, cause });
+}
+
+/** The text of a small body; empty when it is not what it says it is, or a bomb: no code to find in it. */
+function decoded(body: readonly Buffer[], encoding: string): string {
+  const raw = Buffer.concat(body);
+  const limit = { maxOutputLength: MAX_401_BYTES };
+  try {
+    switch (encoding.trim().toLowerCase()) {
+      case 'gzip':
+      case 'x-gzip':
+        return gunzipSync(raw, limit).toString('utf8');
+      case 'deflate':
+        return inflateSync(raw, limit).toString('utf8');
+      case 'br':
+        return brotliDecompressSync(raw, limit).toString('utf8');
+      default:
+        return raw.toString('utf8');
+    }
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,250 @@
+import { type IncomingMessage, validateHeaderName, validateHeaderValue } from 'node:http';
+import { OptionCheck } from './options.js';
+import type { PathRules } from './paths.js';
+import type { SignedInTokens } from './session.js';
+import type { TokenService } from './tokens/service.js';
+import { type Timeouts, Upstream } from './upstream.js';
+
+/** What the proxy needs of a strategy. */
+export interface ProxyStrategy extends SignedInTokens {
+  readonly apiURL: string;
+  readonly userAgent: string;
+  /** Where the application is reached; its pages may call the proxy. */
+  readonly origin: string | undefined;
+}
+
+/** One entry of an allow-list. */
+export interface AllowRule {
+  readonly methods: readonly string[];
+  /** A path as it goes up (`/v1/listings`), or everything below one (`/v1/listings/*`). */
+  readonly path: string;
+  /** Let `X-HTTP-Method-Override: GET` pass here. Default false. */
+  readonly override?: boolean;
+}
+
+export interface AllowedRequest {
+  readonly method: string;
+  /**
+   * Without the query, and just as it was sent: letters may be encoded (`/v1/%63ontacts`) or in another case. So say
+   * what may pass, never what may not.
+   */
+  readonly path: string;
+  readonly override: boolean;
+}
+
+export interface SparkProxyOptions {
+  /** The strategy whose signed-in people call the API. */
+  readonly strategy?: ProxyStrategy;
+  /** Any token service (client credentials, cloud), instead of `strategy`; needs `target` and `tokenKey`. */
+  readonly tokens?: TokenService;
+  /** Origin of the API. Default: the strategy's `apiURL`. */
+  readonly target?: string;
+  /** Names the tokens to use (stored with `tokens.adopt`), instead of the session's. Needs `allow`, and `authorize` or `public`. */
+  readonly tokenKey?: (req: IncomingMessage) => string | Promise<string>;
+  /** Who may call through `tokenKey`. */
+  readonly authorize?: (req: IncomingMessage) => boolean | Promise<boolean>;
+  /** Every visitor may call through `tokenKey`. */
+  readonly public?: boolean;
+  /** What may be called. A function lets pass what it answers `true` to. Default: everything that the path rules let pass. */
+  readonly allow?: readonly AllowRule[] | ((request: AllowedRequest) => boolean);
+  /** Origins whose pages may call the proxy. Default: the origin of the strategy's `callbackURL`. */
+  readonly origins?: readonly string[];
+  /** A header that programs without `Origin` must send with unsafe methods. Default: none, they are refused. */
+  readonly requireHeader?: string;
+  /** Bytes of a body kept for one replay after an expired token. Default 65 536. */
+  readonly replayLimit?: number;
+  readonly timeouts?: Partial<Timeouts>;
+  /** Connections to the API that one process keeps. Default 128. */
+  readonly connections?: number;
+  /** Sent as `X-SparkApi-User-Agent`. Default: the strategy's. */
+  readonly userAgent?: string;
+  /** Let the `ApiUser` parameter pass, with which an office key acts for one of its people. Default false. */
+  readonly impersonation?: boolean;
+  /** Let `%2F` pass inside a quoted OData key. Default false. */
+  readonly encodedSlashInKey?: boolean;
+  /** Told of every failure; it answers nothing. */
+  readonly onError?: (error: Error, req: IncomingMessage) => void;
+}
+
+/** The options as the request path uses them: checked, with every default in place. */
+export interface ProxySettings {
+  readonly tokens: TokenService;
+  readonly sessionKey: string;
+  readonly tokenKey: SparkProxyOptions['tokenKey'];
+  readonly authorize: SparkProxyOptions['authorize'];
+  readonly upstream: Upstream;
+  readonly pathRules: PathRules;
+  readonly allow: ((request: AllowedRequest) => boolean) | undefined;
+  readonly origins: readonly string[];
+  readonly requireHeader: string | undefined;
+  readonly replayLimit: number;
+  readonly setHeaders: readonly string[];
+  readonly onError: SparkProxyOptions['onError'];
+}
+
+/** Methods that pass through the proxy at all. */
+export const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+
+const OPTION_NAMES: readonly (keyof SparkProxyOptions)[] = [
+  'strategy',
+  'tokens',
+  'target',
+  'tokenKey',
+  'authorize',
+  'public',
+  'allow',
+  'origins',
+  'requireHeader',
+  'replayLimit',
+  'timeouts',
+  'connections',
+  'userAgent',
+  'impersonation',
+  'encodedSlashInKey',
+  'onError',
+];
+
+const DEFAULT_TIMEOUTS: Timeouts = { connectMs: 10_000, headersMs: 60_000, idleMs: 60_000, totalMs: 0 };
+
+/** @throws ConfigError that lists every problem with the options and its remedy */
+export function parseProxyOptions(options: SparkProxyOptions): ProxySettings {
+  const check = new OptionCheck('sparkProxy');
+  const { strategy } = options;
+  const tokens = options.tokens ?? strategy?.tokens;
+  check.known(options, OPTION_NAMES);
+  if (!tokens)
+    check.problem('there is nobody to call for; write sparkProxy({ strategy }), or { tokens, target, tokenKey, … }.');
+  const target = options.target ?? strategy?.apiURL;
+  const origin = target === undefined && !tokens ? '' : check.origin('target', target);
+  checkTokenKey(check, options);
+  checkFlags(check, options);
+  check.func('onError', options.onError, 'write a function (error, req) => void.');
+  const allow = allowFunction(check, options.allow);
+  const origins = originList(check, options.origins) ?? (strategy?.origin === undefined ? [] : [strategy.origin]);
+  const requireHeader = headerName(check, options.requireHeader);
+  const userAgent = headerText(check, options.userAgent) ?? strategy?.userAgent ?? 'passport-spark';
+  const timeouts = timeoutOptions(check, options.timeouts);
+  const connections = whole(check, 'connections', options.connections, 128, 1);
+  const replayLimit = whole(check, 'replayLimit', options.replayLimit, 64 * 1024, 0);
+  check.done();
+  if (!tokens) throw new Error('unreachable: the check above has thrown');
+  return {
+    tokens,
+    sessionKey: strategy?.sessionKey ?? 'spark',
+    tokenKey: options.tokenKey,
+    authorize: options.authorize,
+    upstream: new Upstream(origin, connections, timeouts),
+    pathRules: {
+      refusedPaths: tokens.upstream.refusedPaths,
+      impersonation: options.impersonation ?? false,
+      encodedSlashInKey: options.encodedSlashInKey ?? false,
+    },
+    allow,
+    origins,
+    requireHeader,
+    replayLimit,
+    setHeaders: ['X-SparkApi-User-Agent', userAgent],
+    onError: options.onError,
+  };
+}
+
+/** Without these every visitor would act as the office whose key it is. */
+function checkTokenKey(check: OptionCheck, options: SparkProxyOptions): void {
+  check.func('tokenKey', options.tokenKey, 'write a function that names the tokens for a request.');
+  check.func('authorize', options.authorize, 'write a function that tells who may call.');
+  if (options.tokenKey === undefined) {
+    if (options.tokens && !options.strategy)
+      check.problem('"tokens" needs "tokenKey"; write a function that names the tokens for a request.');
+    if (options.authorize !== undefined || options.public !== undefined)
+      check.problem('"authorize" and "public" go with "tokenKey"; without it the session decides: leave them out.');
+    return;
+  }
+  if (options.authorize === undefined && options.public !== true) {
+    check.problem(
+      '"tokenKey" needs "authorize"; write a function that tells who may call, or public: true for every visitor.',
+    );
+  }
+  if (options.allow === undefined)
+    check.problem(
+      '"tokenKey" needs "allow"; write what may be called: [{ methods: [\'GET\'], path: \'/v1/listings\' }].',
+    );
+}
+
+/** A flag read from the environment is a string, and `'false'` would switch it on. */
+function checkFlags(check: OptionCheck, options: SparkProxyOptions): void {
+  for (const name of ['public', 'impersonation', 'encodedSlashInKey'] as const) {
+    const value: unknown = options[name];
+    if (value !== undefined && typeof value !== 'boolean')
+      check.problem(`"${name}" is of type ${typeof value}; write true or false.`);
+  }
+}
+
+function allowFunction(check: OptionCheck, allow: SparkProxyOptions['allow']): ProxySettings['allow'] {
+  if (allow === undefined) return undefined;
+  // Compared with true, because the promise of an async function is truthy and would let everything pass.
+  if (typeof allow === 'function') return (request) => allow(request) === true;
+  if (!Array.isArray(allow)) {
+    check.problem("\"allow\" is neither a list nor a function; write [{ methods: ['GET'], path: '/v1/listings' }].");
+    return undefined;
+  }
+  const rules: readonly AllowRule[] = allow;
+  for (const [i, { methods, path }] of rules.entries()) {
+    if (!Array.isArray(methods) || methods.length === 0 || !methods.every((method) => METHODS.has(method)))
+      check.problem(`"allow[${i}].methods" must be a list out of ${[...METHODS].join(', ')}.`);
+    if (typeof path !== 'string' || !path.startsWith('/') || path.slice(0, -1).includes('*'))
+      check.problem(`"allow[${i}].path" must be a path like '/v1/listings', or '/v1/listings/*' for all below it.`);
+  }
+  return (request) => rules.some((rule) => allows(rule, request));
+}
+
+function allows({ methods, path, override }: AllowRule, request: AllowedRequest): boolean {
+  if (!methods.includes(request.method) || (request.override && override !== true)) return false;
+  return path.endsWith('/*') ? request.path.startsWith(path.slice(0, -1)) : request.path === path;
+}
+
+function originList(check: OptionCheck, origins: unknown): readonly string[] | undefined {
+  if (origins === undefined) return undefined;
+  if (!Array.isArray(origins)) {
+    check.problem('"origins" is not a list; write [\'https://app.example.com\'].');
+    return undefined;
+  }
+  return origins.map((origin) => check.origin('origins', origin));
+}
+
+function headerName(check: OptionCheck, name: unknown): string | undefined {
+  if (name === undefined) return undefined;
+  try {
+    const text = check.text('requireHeader', name, "write a name like 'X-Requested-With'.");
+    if (text !== '') validateHeaderName(text);
+    return text.toLowerCase();
+  } catch {
+    check.problem('"requireHeader" can not be the name of a header; write a name like \'X-Requested-With\'.');
+    return undefined;
+  }
+}
+
+function headerText(check: OptionCheck, value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  try {
+    const text = check.text('userAgent', value, "write your application's name and version: 'MyApp/1.0'.");
+    validateHeaderValue('X-SparkApi-User-Agent', text);
+    return text;
+  } catch {
+    check.problem('"userAgent" holds characters that no header may hold; write \'MyApp/1.0\'.');
+    return undefined;
+  }
+}
+
+function timeoutOptions(check: OptionCheck, given: Partial<Timeouts> = {}): Timeouts {
+  const names = Object.keys(DEFAULT_TIMEOUTS) as (keyof Timeouts)[]; // the keys of a constant of that type
+  check.known(given, names);
+  const entries = names.map((name) => [name, whole(check, `timeouts.${name}`, given[name], DEFAULT_TIMEOUTS[name], 0)]);
+  return Object.fromEntries(entries) as unknown as Timeouts; // every name of Timeouts is in `names`
+}
+
+/** The HTTP client takes whole numbers only, and would say so at the first request. */
+function whole(check: OptionCheck, name: string, value: number | undefined, fallback: number, min: number): number {
+  const number = check.number(name, value, fallback, { min });
+  if (!Number.isInteger(number)) check.problem(`"${name}" is ${number}; write a whole number.`);
+  return number;
+}
