@@ -102,6 +102,11 @@ export class SparkStrategy extends OAuth2Strategy {
     options: SparkStrategyOptions & { passReqToCallback: true },
     verify: ByArity<VerifyFunctionWithRequest, VerifyFunctionWithRequestAndParams>,
   );
+  /** For a `req` that is written as Express's `Request`, of whatever version: these declarations name none. */
+  constructor(
+    options: SparkStrategyOptions & { passReqToCallback: true },
+    verify: VerifyFunctionWithRequest<never> | VerifyFunctionWithRequestAndParams<never>,
+  );
   constructor(options: SparkStrategyOptions, verify: unknown) {
     const settings = parseStrategyOptions(options, verify);
     const authorizeURL = settings.authorizationURL ?? `${settings.platformURL}/oauth2`;

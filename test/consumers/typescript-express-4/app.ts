@@ -25,8 +25,8 @@ async function main(): Promise<void> {
       apiURL: spark.url,
       passReqToCallback: true,
     },
-    (req, accessToken, _refreshToken, profile, done) => {
-      console.error(req.method, accessToken.length > 0);
+    (req: express.Request, accessToken, _refreshToken, profile, done) => {
+      console.error(req.path, accessToken.length > 0);
       done(null, { id: profile.id });
     },
   );

@@ -1,5 +1,6 @@
 // Compiled, never run: what the declarations infer and what they refuse.
 import type { IncomingMessage } from 'node:http';
+import type { Request } from 'express';
 import { Redis } from 'ioredis';
 import passport, { type AuthenticateOptions } from 'passport';
 import {
@@ -70,6 +71,16 @@ export const fiveWithRequest = new Strategy(
     inferred(profile).as<SparkProfile>();
     inferred(done).as<VerifyCallback>();
     done();
+  },
+);
+
+// People write the request as what it is in their application.
+export const expressRequest = new SparkStrategy(
+  { ...options, passReqToCallback: true },
+  (req: Request, accessToken, _refreshToken, params, profile, done) => {
+    inferred(accessToken).as<string>();
+    inferred(params).as<GrantParams>();
+    done(null, { id: `${profile.id} ${req.session.id}` });
   },
 );
 
