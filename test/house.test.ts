@@ -26,12 +26,14 @@ const ROOMS = `
   signin/profile
   signin/verify
   signin/login
+  signin/request
   signin/oauth2
   signin/wall
   signin/messages
   upstream
   session
   client
+  proxy-options
   proxy
   strategy
   index
@@ -47,6 +49,15 @@ const SUB_PATHS: Readonly<Record<string, 'uses the rooms' | 'stands alone'>> = {
   'fast-server': 'uses the rooms',
   testing: 'uses the rooms',
 };
+
+/**
+ * Rooms that the example app uses though the package's index doesn't give them out. It is written as its readers would
+ * write theirs, but ships as `passport-spark/login-site`.
+ */
+const SHARED_WITH_THE_EXAMPLE_APP = [
+  'src/options', // so it reports bad options in the package's words
+  'src/platform', // so it offers the roles and flows that there are
+];
 
 const ROOT = join(__dirname, '..');
 
@@ -95,6 +106,7 @@ function wrongImport(from: string, to: string): string | undefined {
   if (own !== undefined && other === own) return undefined;
   if (other !== undefined) return `${arrow}: nothing in src/ imports the sub-path ${other}`;
   if (own !== undefined) return SUB_PATHS[own] === 'stands alone' ? `${arrow}: ${own} stands alone` : undefined;
+  if (floorOf(from) === -1) return undefined; // the test before asks for its place
   return floorOf(to) < floorOf(from) ? undefined : `${arrow}, which stands after it in ROOMS`;
 }
 
@@ -148,7 +160,9 @@ describe('the house', () => {
 
   it('lets the example app use of src what everybody can import', () => {
     const inside = exampleApp.flatMap(({ name, imports }) =>
-      imports.filter((to) => to.startsWith('src/') && !to.endsWith('/index')).map((to) => `${name} imports ${to}`),
+      imports
+        .filter((to) => to.startsWith('src/') && !to.endsWith('/index') && !SHARED_WITH_THE_EXAMPLE_APP.includes(to))
+        .map((to) => `${name} imports ${to}`),
     );
 
     expect(inside).toEqual([]);
