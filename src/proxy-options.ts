@@ -107,7 +107,7 @@ const OPTION_NAMES: readonly (keyof SparkProxyOptions)[] = [
 const DEFAULT_TIMEOUTS: Timeouts = { connectMs: 10_000, headersMs: 60_000, idleMs: 60_000, totalMs: 0 };
 
 /** @throws ConfigError that lists every problem with the options and its remedy */
-export function parseProxyOptions(options: SparkProxyOptions): ProxySettings {
+export function parseProxyOptions(options: SparkProxyOptions = {}): ProxySettings {
   const check = new OptionCheck('sparkProxy');
   const { strategy } = options;
   const tokens = options.tokens ?? strategy?.tokens;
@@ -191,7 +191,7 @@ function allowFunction(check: OptionCheck, allow: SparkProxyOptions['allow']): P
   for (const [i, { methods, path }] of rules.entries()) {
     if (!Array.isArray(methods) || methods.length === 0 || !methods.every((method) => METHODS.has(method)))
       check.problem(`"allow[${i}].methods" must be a list out of ${[...METHODS].join(', ')}.`);
-    if (typeof path !== 'string' || !path.startsWith('/') || path.slice(0, -1).includes('*'))
+    if (typeof path !== 'string' || !/^\/(?:[^*]*|(?:[^*]*\/)?\*)$/.test(path))
       check.problem(`"allow[${i}].path" must be a path like '/v1/listings', or '/v1/listings/*' for all below it.`);
   }
   return (request) => rules.some((rule) => allows(rule, request));
@@ -237,7 +237,8 @@ function headerText(check: OptionCheck, value: unknown): string | undefined {
 
 function timeoutOptions(check: OptionCheck, given: Partial<Timeouts> = {}): Timeouts {
   const names = Object.keys(DEFAULT_TIMEOUTS) as (keyof Timeouts)[]; // the keys of a constant of that type
-  check.known(given, names);
+  if (typeof given === 'object') check.known(given, names);
+  else check.problem(`"timeouts" is of type ${typeof given}; write { headersMs: 60_000 }.`);
   const entries = names.map((name) => [name, whole(check, `timeouts.${name}`, given[name], DEFAULT_TIMEOUTS[name], 0)]);
   return Object.fromEntries(entries) as unknown as Timeouts; // every name of Timeouts is in `names`
 }

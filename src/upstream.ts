@@ -228,9 +228,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   private stop(reason: Error): void {
     if (this.over || this.stopped) return;
     this.stopped = reason;
+    this.settle?.reject(reason); // before the abort, which reports an error of its own
     this.controller?.abort(reason);
     this.dropUpload();
-    this.settle?.reject(reason);
   }
 
   private dropUpload(): void {

@@ -1,0 +1,102 @@
+import { ConfigError, MemoryTokenStore, type SparkProxyOptions, sparkProxy, TokenService } from '../../src/index.js';
+import { SPARK_UPSTREAM } from '../../src/platform.js';
+
+const tokens = new TokenService({
+  store: new MemoryTokenStore(),
+  clientID: 'test-client',
+  upstream: SPARK_UPSTREAM,
+  renew: async () => ({ accessToken: 'x' }),
+});
+const strategy = {
+  tokens,
+  sessionKey: 'spark',
+  apiURL: 'https://sparkapi.com',
+  userAgent: 'TestApp/1.0',
+  origin: 'https://app.example.com',
+};
+
+function problems(options: unknown): string {
+  try {
+    sparkProxy(options as SparkProxyOptions);
+    return '';
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems.join('\n');
+    throw error;
+  }
+}
+
+const tokenKey = (): string => 'office';
+const named = { strategy, tokenKey, allow: [] };
+
+describe('the options of the proxy', () => {
+  it.each([
+    [{ strategy }],
+    [{ strategy, target: 'https://api.sparkapi.com' }],
+    [{ strategy, target: 'http://127.0.0.1:4000' }],
+    [{ strategy, allow: [{ methods: ['GET'], path: '/v1/*' }] }],
+    [{ strategy, timeouts: { headersMs: 0 }, replayLimit: 0, connections: 1 }],
+    [{ ...named, public: true }],
+    [{ ...named, authorize: (): boolean => true }],
+    [{ tokens, target: 'https://sparkapi.com', tokenKey, public: true, allow: (): boolean => true }],
+  ])('are fine: #%#', (options) => {
+    expect(problems(options)).toBe('');
+  });
+
+  it.each([
+    [{}, /nobody to call for/],
+    [{ strategy: {} }, /nobody to call for/],
+    [{ strategy, headers: {} }, /"headers" is not an option/],
+    [{ strategy, replaylimit: 1 }, /did you mean "replayLimit"/],
+    [{ strategy, target: 'http://sparkapi.com' }, /"target" uses http:/],
+    [{ strategy, target: 'https://sparkapi.com/v1' }, /"target" has a path/],
+    [{ strategy, target: 'https://a:b@sparkapi.com' }, /user name or password/],
+    [{ strategy, target: 'sparkapi.com' }, /"target" is 'sparkapi.com'/],
+    [{ tokens }, /"tokens" needs "tokenKey"/],
+    [{ tokens, tokenKey, public: true, allow: [] }, /"target" is missing/],
+    [{ ...named }, /"tokenKey" needs "authorize"/],
+    [{ ...named, public: false }, /"tokenKey" needs "authorize"/],
+    [{ ...named, public: 'true' }, /"public" is of type string/],
+    [{ ...named, public: true, allow: undefined }, /"tokenKey" needs "allow"/],
+    [{ strategy, public: true }, /go with "tokenKey"/],
+    [{ strategy, authorize: (): boolean => true }, /go with "tokenKey"/],
+    [{ strategy, tokenKey: 'office' }, /"tokenKey" is 'office'/],
+    [{ ...named, authorize: true }, /"authorize" is true/],
+    [{ strategy, onError: 'log' }, /"onError" is 'log'/],
+    [{ strategy, allow: 'GET /v1/listings' }, /"allow" is neither/],
+    [{ strategy, allow: ['GET /v1/listings'] }, /"allow\[0\]\.methods"/],
+    [{ strategy, allow: [{ methods: ['get'], path: '/v1' }] }, /"allow\[0\]\.methods"/],
+    [{ strategy, allow: [{ methods: [], path: '/v1' }] }, /"allow\[0\]\.methods"/],
+    [{ strategy, allow: [{ methods: ['GET'], path: 'v1' }] }, /"allow\[0\]\.path"/],
+    [{ strategy, allow: [{ methods: ['GET'], path: '/v1/*/photos' }] }, /"allow\[0\]\.path"/],
+    [{ strategy, allow: [{ methods: ['GET'], path: '/v1/listings*' }] }, /"allow\[0\]\.path"/],
+    [{ strategy, origins: 'https://app.example.com' }, /"origins" is not a list/],
+    [{ strategy, origins: ['null'] }, /"origins" is 'null'/],
+    [{ strategy, origins: ['https://app.example.com/page'] }, /"origins" has a path/],
+    [{ strategy, requireHeader: 5 }, /"requireHeader"/],
+    [{ strategy, requireHeader: 'X Requested' }, /"requireHeader"/],
+    [{ strategy, userAgent: 'App\r\nX: y' }, /"userAgent"/],
+    [{ strategy, userAgent: '' }, /"userAgent" is blank/],
+    [{ strategy, impersonation: 'false' }, /"impersonation" is of type string/],
+    [{ strategy, encodedSlashInKey: 1 }, /"encodedSlashInKey" is of type number/],
+    [{ strategy, replayLimit: -1 }, /"replayLimit" is -1/],
+    [{ strategy, replayLimit: '1' }, /"replayLimit" is '1'/],
+    [{ strategy, connections: 0 }, /"connections" is 0/],
+    [{ strategy, connections: Number.NaN }, /"connections"/],
+    [{ strategy, timeouts: { headersMs: 0.5 } }, /"timeouts\.headersMs" is 0\.5; write a whole number/],
+    [{ strategy, timeouts: { headerMs: 1 } }, /"headerMs" is not an option/],
+    [{ strategy, timeouts: 5 }, /"timeouts" is of type number/],
+  ])('have a remedy for each problem: #%#', (options, problem) => {
+    expect(problems(options)).toMatch(problem);
+  });
+
+  it('are refused with all their problems at once', () => {
+    const found = problems({ strategy, replayLimit: -1, origins: ['x'], allow: 5, public: 'yes', what: 1 });
+
+    expect(found).toMatch(/"what"[\s\S]+"public"[\s\S]+"allow"[\s\S]+"origins"[\s\S]+"replayLimit"/);
+    expect(() => sparkProxy({ strategy, replayLimit: -1 })).toThrow(ConfigError);
+  });
+
+  it('may be left out altogether only in error', () => {
+    expect(problems(undefined)).toMatch(/nobody to call for/);
+  });
+});

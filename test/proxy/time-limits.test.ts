@@ -1,0 +1,57 @@
+import { keptBytes } from '../../src/upload.js';
+import { call, pause, startProxy, startRawUpstream } from './support.js';
+
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}';
+
+describe('time limits', () => {
+  it.each(['GET', 'POST'])('make an API that never answers a 504, sent once: %s', async (method) => {
+    // On a kept connection, where a reset would be a reason to send a GET again.
+    const upstream = await startRawUpstream((socket, request) => {
+      if (request === 1) socket.write(OK);
+    });
+    const { url } = await startProxy({ target: upstream.url, proxy: { timeouts: { headersMs: 100 } } });
+    await call(`${url}/spark/v1/warm`);
+
+    const { status, json } = await call(`${url}/spark/v1/x`, { method, ...(method === 'POST' ? { body: 'x' } : {}) });
+
+    expect(status).toBe(504);
+    expect(json.D).toMatchObject({ Code: 504, Error: 'upstream_timeout' });
+    await pause(50);
+    expect(upstream.requests()).toBe(2);
+    expect(keptBytes()).toBe(0);
+  });
+
+  it('break off an answer that stalls', async () => {
+    const upstream = await startRawUpstream((socket) =>
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf'),
+    );
+    const { url, errors } = await startProxy({ target: upstream.url, proxy: { timeouts: { idleMs: 100 } } });
+
+    const reply = await call(`${url}/spark/v1/x`);
+
+    expect(reply).toMatchObject({ status: 200, broken: true });
+    expect(errors).toMatchObject([{ code: 'upstream_timeout' }]);
+  });
+
+  it('for the whole exchange are off unless they are set', async () => {
+    const upstream = await startRawUpstream((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n12');
+      const drip = setInterval(() => socket.write('3'), 40);
+      socket.once('close', () => clearInterval(drip));
+    });
+    const patient = await startProxy({ target: upstream.url });
+    const strict = await startProxy({ target: upstream.url, proxy: { timeouts: { totalMs: 30 } } });
+
+    expect(await call(`${patient.url}/spark/v1/x`)).toMatchObject({ status: 200, broken: false });
+    expect(await call(`${strict.url}/spark/v1/x`)).toMatchObject({ status: 200, broken: true });
+  });
+
+  it('for the whole exchange hold before the answer, too, and while it waits for a connection', async () => {
+    const upstream = await startRawUpstream(() => undefined);
+    const { url } = await startProxy({ target: upstream.url, proxy: { timeouts: { totalMs: 100 }, connections: 1 } });
+
+    const replies = await Promise.all([call(`${url}/spark/v1/x`), call(`${url}/spark/v1/x`)]);
+
+    expect(replies.map(({ status }) => status)).toEqual([504, 504]);
+  });
+});
