@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto';
 import { UnavailableError } from '../errors.js';
 import { OptionCheck } from '../options.js';
 import type { Role } from '../platform.js';
+import { RecordCache } from './cache.js';
 import type { Seen, TokenRecord } from './record.js';
+import { type SealedTokens, TokenSeal } from './seal.js';
 import {
   type ClaimAnswer,
   type CommitAnswer,
@@ -26,6 +28,20 @@ export interface RedisTokenStoreOptions {
   readonly ttlMs?: number;
   /** How long one call may take before it counts as failed, in milliseconds. Default 5 000. */
   readonly timeoutMs?: number;
+  /**
+   * How long this process may serve a record that it has read, in milliseconds: from 0 (off) to 5 000, the default.
+   * Another process may use a person's access token for that long after a sign-out.
+   */
+  readonly cacheMs?: number;
+  /** How many records the process remembers for that time. Default 10 000. */
+  readonly cacheSize?: number;
+  /**
+   * Encrypts tokens at rest (AES-256-GCM). Secrets of at least 32 characters; the first seals, all open, so a new one is
+   * put in front, on every process first behind the old one. Default: tokens are stored as they are.
+   */
+  readonly encryptionKeys?: readonly string[];
+  /** With `encryptionKeys`: also read records that were stored before there were keys. Default false. */
+  readonly allowUnencrypted?: boolean;
 }
 
 /**
@@ -37,6 +53,9 @@ export class RedisTokenStore implements TokenStore {
   private readonly prefix: string;
   private readonly ttlMs: string;
   private readonly timeoutMs: number;
+  private readonly cache: RecordCache | undefined;
+  private readonly seal: TokenSeal | undefined;
+  private readonly allowUnencrypted: boolean;
 
   constructor(
     private readonly client: RedisClient,
@@ -46,17 +65,38 @@ export class RedisTokenStore implements TokenStore {
     if (typeof client?.evalsha !== 'function') {
       check.problem('the first argument is no ioredis client; write new RedisTokenStore(new Redis(url)).');
     }
-    check.known(options, ['prefix', 'ttlMs', 'timeoutMs']);
+    check.known(options, [
+      'prefix',
+      'ttlMs',
+      'timeoutMs',
+      'cacheMs',
+      'cacheSize',
+      'encryptionKeys',
+      'allowUnencrypted',
+    ]);
     this.ttlMs = String(check.number('ttlMs', options.ttlMs, DEFAULT_TTL_MS, { min: 1_000 }));
     this.timeoutMs = check.number('timeoutMs', options.timeoutMs, 5_000, { min: 1 });
+    const cacheMs = check.number('cacheMs', options.cacheMs, 5_000, { min: 0, max: 5_000 });
+    const cacheSize = check.number('cacheSize', options.cacheSize, 10_000, { min: 1 });
+    const { encryptionKeys: keys } = options;
+    if (
+      keys !== undefined &&
+      (!Array.isArray(keys) || keys.length === 0 || keys.some((key) => typeof key !== 'string' || key.length < 32))
+    ) {
+      check.problem(
+        '"encryptionKeys" needs at least one secret of at least 32 characters; write [process.env.TOKEN_KEY].',
+      );
+    }
     check.done();
     this.prefix = options.prefix ?? 'spark:token:';
+    this.cache = cacheMs > 0 ? new RecordCache(cacheSize, cacheMs) : undefined;
+    this.seal = keys ? new TokenSeal(keys) : undefined;
+    this.allowUnencrypted = options.allowUnencrypted ?? false;
   }
 
   async create(key: string, record: NewTokenRecord): Promise<boolean> {
     const fields = definedFields({
-      at: record.accessToken,
-      rt: record.refreshToken,
+      ...(await this.tokenFields(key, { ...record, generation: 0 })),
       lt: record.lifetimeMs,
       c: record.commitId,
       ci: record.clientID,
@@ -65,21 +105,31 @@ export class RedisTokenStore implements TokenStore {
       ru: record.redirectURI,
       pm: record.permanent ? '1' : undefined,
     });
-    return (await this.run(CREATE, key, [this.ttlMs, record.commitId, ...fields])) === 1;
+    return (await this.write(CREATE, key, [this.ttlMs, record.commitId, ...fields])) === 1;
   }
 
   async read(key: string): Promise<TokenRecord | undefined> {
-    const answer = await this.run(READ, key, [this.ttlMs]);
-    return Array.isArray(answer) ? recordFrom(answer) : undefined;
+    const cached = this.cache?.get(key);
+    if (cached) return cached;
+    const fill = this.cache?.begin(key);
+    let record: TokenRecord | undefined;
+    try {
+      const answer = await this.run(READ, key, [this.ttlMs]);
+      record = Array.isArray(answer) ? await this.recordFrom(key, answer) : undefined;
+    } finally {
+      if (fill) this.cache?.end(fill, record);
+    }
+    return record;
   }
 
   async claim(key: string, seen: Seen, attemptId: string, leaseMs: number): Promise<ClaimAnswer> {
-    const [kind, detail, record] = answerOf(await this.run(CLAIM, key, [seen.commitId, attemptId, String(leaseMs)]));
+    // A claim finds out what others did: what is cached may be what made the caller ask.
+    const [kind, detail, record] = answerOf(await this.write(CLAIM, key, [seen.commitId, attemptId, String(leaseMs)]));
     switch (kind) {
       case 'granted':
-        return { kind, record: recordFrom(record), outcomeUnknown: detail === '1' };
+        return { kind, record: await this.recordFrom(key, record), outcomeUnknown: detail === '1' };
       case 'fresh':
-        return { kind, record: recordFrom(record) };
+        return { kind, record: await this.recordFrom(key, record) };
       case 'backoff':
         return { kind, ms: Number(detail) };
       case 'held':
@@ -103,15 +153,14 @@ export class RedisTokenStore implements TokenStore {
     renewed: RenewedTokens,
   ): Promise<CommitAnswer> {
     const fields = definedFields({
-      at: renewed.accessToken,
-      rt: renewed.refreshToken,
+      ...(await this.tokenFields(key, { ...renewed, generation: generation + 1 })),
       lt: renewed.lifetimeMs,
       ar: renewed.afterRefusal ? '1' : undefined,
     });
     const args = [String(generation), commitId, this.ttlMs, ...fields];
-    const [kind, , record] = answerOf(await this.run(COMMIT, key, args));
+    const [kind, , record] = answerOf(await this.write(COMMIT, key, args));
     if (kind === 'gone') return { kind };
-    if (kind === 'committed' || kind === 'stale') return { kind, record: recordFrom(record) };
+    if (kind === 'committed' || kind === 'stale') return { kind, record: await this.recordFrom(key, record) };
     throw unexpected(kind);
   }
 
@@ -120,11 +169,46 @@ export class RedisTokenStore implements TokenStore {
   }
 
   async markDead(key: string, seen: Seen): Promise<boolean> {
-    return (await this.run(MARK_DEAD, key, [seen.commitId])) === 1;
+    return (await this.write(MARK_DEAD, key, [seen.commitId])) === 1;
   }
 
   async remove(key: string): Promise<void> {
-    await this.run(REMOVE, key, []);
+    await this.write(REMOVE, key, []);
+  }
+
+  /** Runs a script that may change the record: what was cached of it, or is being read, no longer counts. */
+  private async write(script: Script, key: string, args: string[]): Promise<unknown> {
+    this.cache?.overtake(key);
+    try {
+      return await this.run(script, key, args);
+    } finally {
+      this.cache?.overtake(key);
+    }
+  }
+
+  private async tokenFields(key: string, tokens: SealedTokens): Promise<Record<string, string | undefined>> {
+    if (this.seal) return { bl: await this.seal.seal(key, tokens) };
+    return { at: tokens.accessToken, rt: tokens.refreshToken };
+  }
+
+  private async recordFrom(key: string, answer: readonly unknown[]): Promise<TokenRecord> {
+    const fields = fieldsOf(answer);
+    const blob = fields.get('bl');
+    const generation = Number(required(fields, 'g'));
+    if (this.seal && blob === undefined && !this.allowUnencrypted) throw unexpected('a record that is not encrypted');
+    if (!this.seal && blob !== undefined) throw unexpected('an encrypted record, without encryptionKeys to open it');
+    if (!this.seal || blob === undefined) {
+      return recordOf(answer, fields, {
+        accessToken: required(fields, 'at'),
+        refreshToken: fields.get('rt'),
+        generation,
+      });
+    }
+    const tokens = await this.seal.open(key, blob).catch((error: unknown) => {
+      throw unexpected(`a record that can not be decrypted (${error instanceof Error ? error.message : 'unknown'})`);
+    });
+    if (tokens.generation !== generation) throw unexpected('the tokens of another generation');
+    return recordOf(answer, fields, tokens);
   }
 
   private async run(script: Script, key: string, args: string[]): Promise<unknown> {
@@ -157,7 +241,7 @@ interface Script {
   readonly sha1: string;
 }
 
-/** Each script has `key` and `now` (milliseconds, Redis' clock) and `record()`, which is what {@link recordFrom} reads. */
+/** Each script has `key` and `now` (milliseconds, Redis' clock) and `record()`, which is what {@link recordOf} reads. */
 function script(body: string): Script {
   const text = `local key = KEYS[1]
 local time = redis.call('TIME')
@@ -207,7 +291,7 @@ const COMMIT = script(`
 if redis.call('EXISTS', key) == 0 then return {'gone'} end
 if get('c') == ARGV[2] then return {'committed', '', record()} end
 if tonumber(get('g')) > tonumber(ARGV[1]) then return {'stale', '', record()} end
-redis.call('HDEL', key, 'rt', 'lt', 'ar', 'ca', 'cl', 'ou', 'bo')
+redis.call('HDEL', key, 'at', 'rt', 'bl', 'lt', 'ar', 'ca', 'cl', 'ou', 'bo')
 redis.call('HSET', key, 'g', string.format('%d', ARGV[1] + 1), 'c', ARGV[2], 's', 'live', 'sa', string.format('%d', now), unpack(ARGV, 4))
 if not get('pm') then redis.call('PEXPIRE', key, ARGV[3]) end
 return {'committed', '', record()}`);
@@ -236,30 +320,33 @@ function answerOf(answer: unknown): [kind: unknown, detail: unknown, record: unk
   return [answer[0], answer[1], Array.isArray(record) ? record : []];
 }
 
-function recordFrom(answer: readonly unknown[]): TokenRecord {
-  const [now, flat] = answer;
+function fieldsOf(answer: readonly unknown[]): ReadonlyMap<string, string> {
+  const flat = answer[1];
   if (!Array.isArray(flat)) throw unexpected(typeof flat);
   const fields = new Map<string, string>();
   for (let i = 0; i + 1 < flat.length; i += 2) fields.set(String(flat[i]), String(flat[i + 1]));
-  const required = (name: string): string => {
-    const value = fields.get(name);
-    if (value === undefined) throw unexpected(`a record without "${name}"`);
-    return value;
-  };
+  return fields;
+}
+
+function required(fields: ReadonlyMap<string, string>, name: string): string {
+  const value = fields.get(name);
+  if (value === undefined) throw unexpected(`a record without "${name}"`);
+  return value;
+}
+
+function recordOf(answer: readonly unknown[], fields: ReadonlyMap<string, string>, tokens: SealedTokens): TokenRecord {
   const lifetime = fields.get('lt');
   const lifetimeMs = lifetime === undefined ? undefined : Number(lifetime);
-  const ageMs = Math.max(0, Number(now) - Number(required('sa')));
+  const ageMs = Math.max(0, Number(answer[0]) - Number(required(fields, 'sa')));
   return {
-    accessToken: required('at'),
-    refreshToken: fields.get('rt'),
+    ...tokens,
     lifetimeMs,
     leftMs: lifetimeMs === undefined ? undefined : lifetimeMs - ageMs,
     ageMs,
-    generation: Number(required('g')),
-    commitId: required('c'),
+    commitId: required(fields, 'c'),
     state: fields.get('s') === 'dead' ? 'dead' : 'live',
     afterRefusal: fields.get('ar') === '1',
-    clientID: required('ci'),
+    clientID: required(fields, 'ci'),
     role: fields.get('ro') as Role | undefined, // written by `create` alone
     portal: fields.get('po'),
     redirectURI: fields.get('ru'),

@@ -144,9 +144,16 @@ export class TokenService {
     const fresh = { ...tokens, ...origin, clientID: this.options.clientID, commitId: randomId(), permanent: true };
     if ((await this.store.create(key, fresh)) || !replace) return;
     this.recent.forget(key);
-    const present = await this.store.read(key);
-    if (present) {
-      await this.store.commit(key, present.generation, randomId(), randomId(), { ...tokens, afterRefusal: false });
+    await this.replace(key, tokens);
+  }
+
+  /** Stores tokens as the generation after whatever is stored: a renewal that wins meanwhile only makes it one later. */
+  private async replace(key: string, tokens: Tokens): Promise<void> {
+    const commitId = randomId();
+    for (let generation = 0; ; ) {
+      const answer = await this.store.commit(key, generation, randomId(), commitId, { ...tokens, afterRefusal: false });
+      if (answer.kind !== 'stale') return;
+      generation = answer.record.generation;
     }
   }
 
@@ -425,14 +432,17 @@ export class TokenService {
     throw new SignInRequiredError('The sign-in has expired. Sign in again.');
   }
 
-  /** What another process stored since our claim. After an unknown outcome its writer may be late: it gets some time. */
+  /**
+   * What another process stored since our claim: claiming again tells, by the store's own word. After an unknown outcome
+   * its writer may be late: it gets some time.
+   */
   private async newerThan(key: string, claim: Claim, patienceMs: number): Promise<Reading | undefined> {
     const until = this.clock.now() + patienceMs;
     for (;;) {
       const at = this.clock.now();
-      const record = await this.store.read(key);
-      if (!record) throw new SignInRequiredError();
-      if (record.commitId !== claim.record.commitId) return { record, at };
+      const answer = await this.store.claim(key, claim.record, claim.attemptId, LEASE_MS);
+      if (answer.kind === 'gone') throw new SignInRequiredError();
+      if (answer.kind === 'fresh') return { record: answer.record, at };
       if (this.clock.now() >= until) return undefined;
       await this.clock.sleep(100);
     }

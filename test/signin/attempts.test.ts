@@ -1,5 +1,5 @@
 import { startApp } from '../support/app.js';
-import { Visitor } from '../support/visitor.js';
+import { answerSpark, Visitor } from '../support/visitor.js';
 
 const attemptCookies = (person: Visitor): string[] =>
   person.cookies().filter((name) => name.startsWith('spark-attempt.'));
@@ -104,6 +104,35 @@ it('refuses an attempt cookie that was tampered with', async () => {
     .page(pathname + search)
     .set('Cookie', `${name}=eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..a.b.c`);
   expect(forged.status).toBe(403);
+  expect(spark.grants()).toHaveLength(0);
+});
+
+/** The attempt cookie of a visit to the wall, as name and value, and the callback that Spark answers it with. */
+async function begun(url: string, page: string): Promise<{ name: string; value: string; path: string }> {
+  const away = await new Visitor(url).page(page);
+  const [cookie = ''] = [away.headers['set-cookie']].flat() as string[];
+  const [, name = '', value = ''] = /^([^=]*)=([^;]*)/.exec(cookie) ?? [];
+  const { pathname, search } = new URL(await answerSpark(away.headers.location as string));
+  return { name, value, path: pathname + search };
+}
+
+it('refuses an attempt under the name of another: its state is not the one that came back', async () => {
+  const { url, spark } = await startApp();
+  const [one, two] = [await begun(url, '/one'), await begun(url, '/two')];
+  const swapped = await new Visitor(url).page(one.path).set('Cookie', `${one.name}=${two.value}`);
+  expect(swapped.status).toBe(403);
+  expect(spark.grants()).toHaveLength(0);
+  const right = await new Visitor(url).page(one.path).set('Cookie', `${one.name}=${one.value}`);
+  expect(right.headers.location).toBe('/one');
+});
+
+it('refuses an attempt that took longer than ten minutes, whatever the browser kept', async () => {
+  const { url, spark } = await startApp();
+  const { name, value, path } = await begun(url, '/page');
+  const clock = jest.spyOn(Date, 'now').mockReturnValue(Date.now() + 11 * 60_000);
+  const late = await new Visitor(url).page(path).set('Cookie', `${name}=${value}`);
+  clock.mockRestore();
+  expect(late.status).toBe(403);
   expect(spark.grants()).toHaveLength(0);
 });
 

@@ -108,13 +108,30 @@ describe('the session link', () => {
     expect((await person.call('/spark/v1/my/account')).status).toBe(401);
   });
 
-  it('is not made for session: false, and is made by the logIn that follows it', async () => {
+  it('is not made for session: false', async () => {
+    const tokenStore = new WatchedStore();
+    const { url } = await startApp({
+      strategy: { tokenStore },
+      routes: (app, passport) => {
+        app.get('/login', passport.authenticate('spark'));
+        app.get('/auth/spark/callback', passport.authenticate('spark', { session: false }), (req, res) => {
+          res.json(req.user);
+        });
+      },
+    });
+    const person = new Visitor(url);
+    expect((await person.signIn('/login')).body.id).toEqual(expect.any(String));
+    expect(tokenStore.created).toEqual([]);
+    expect((await person.call('/spark/v1/my/account')).status).toBe(401);
+  });
+
+  // NestJS authenticates with session: false and then calls logIn by itself.
+  it('is made by a logIn that follows session: false', async () => {
     const { url } = await startApp({
       routes: (app, passport) => {
         app.get('/login', passport.authenticate('spark'));
         app.get('/auth/spark/callback', passport.authenticate('spark', { session: false }), (req, res, next) => {
-          if (req.query.then === undefined && !req.user) return next();
-          return req.logIn(req.user as Express.User, (error) => (error ? next(error) : res.json({})));
+          req.logIn(req.user as Express.User, (error) => (error ? next(error) : res.json({})));
         });
       },
     });

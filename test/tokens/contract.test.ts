@@ -18,7 +18,13 @@ describe('RedisTokenStore', () => {
     await redis.stop();
   });
 
-  it.each([...tokenStoreContract])('$name', async ({ run }) => {
-    await run(new RedisTokenStore(redis.connect()));
+  describe.each([
+    ['as it comes', {}],
+    ['without its cache', { cacheMs: 0 }],
+    ['with encryption at rest', { encryptionKeys: ['a secret of at least thirty-two characters'] }],
+  ])('%s', (_name, options) => {
+    it.each([...tokenStoreContract])('$name', async ({ run }) => {
+      await run(new RedisTokenStore(redis.connect(), options));
+    });
   });
 });
