@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { ConfigError } from './errors.js';
 import { findLink, removeLink } from './signin/link.js';
 import type { TokenService } from './tokens/service.js';
 
@@ -22,5 +23,26 @@ export function tokenKeyOf(req: IncomingMessage, { tokens, sessionKey }: SignedI
       removeLink(session, sessionKey);
       tokens.remove(link.key).catch(() => undefined); // the link is gone from the session; a store that is away forgets by its TTL
       return undefined;
+  }
+}
+
+/** By session store: which client uses which session key. */
+const owners = new WeakMap<object, Map<string, string>>();
+
+/**
+ * Two strategies with different clients must not write their links to one place: each would take the other's link for
+ * its own, and find nobody signed in. @throws ConfigError
+ */
+export function ownSessionKey(req: IncomingMessage, sessionKey: string, clientID: string): void {
+  const { sessionStore } = req as { sessionStore?: object };
+  if (!sessionStore) return;
+  const keys = owners.get(sessionStore) ?? new Map<string, string>();
+  owners.set(sessionStore, keys);
+  const owner = keys.get(sessionKey);
+  if (owner === undefined) keys.set(sessionKey, clientID);
+  else if (owner !== clientID) {
+    throw new ConfigError('SparkStrategy', [
+      `two strategies with different clients use the session key '${sessionKey}'; give one of them a "sessionKey" of its own.`,
+    ]);
   }
 }

@@ -3,10 +3,17 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import OAuth2Strategy = require('passport-oauth2');
 
-import { AuthorizationError, ConfigError, describeError, SignInRequiredError, SparkError, UnavailableError } from './errors.js';
+import {
+  AuthorizationError,
+  ConfigError,
+  describeError,
+  SignInRequiredError,
+  SparkError,
+  UnavailableError,
+} from './errors.js';
 import { type Grant, type GrantEndpoint, lifetimeFrom, requestGrant, revokeToken } from './grant.js';
 import { PROVIDER_SIGN_OUT_PATH, type Role, SPARK_UPSTREAM, TOKEN_PATH } from './platform.js';
-import { tokenKeyOf } from './session.js';
+import { ownSessionKey, tokenKeyOf } from './session.js';
 import { type Callback, mismatch, readCallback } from './signin/callback.js';
 import { removeLink } from './signin/link.js';
 import { coverLogIn, linkToPresentUser, type PassportRequest } from './signin/login.js';
@@ -268,6 +275,7 @@ export class SparkStrategy extends OAuth2Strategy {
   private async handle(req: ExpressRequest, options: SparkAuthenticateOptions): Promise<void> {
     const { res } = req;
     if (!res) throw new ConfigError('SparkStrategy', ['the request has no res; use it with Express.']);
+    ownSessionKey(req, this.sessionKey, this.settings.clientID);
     const wall = options.wall ?? req.route === undefined;
     const context: Context = { req, res, options, wall: wall !== false };
     try {
@@ -447,11 +455,20 @@ export class SparkStrategy extends OAuth2Strategy {
       { service: this.tokens, sessionKey: this.sessionKey },
     );
     const returnTo = safeReturnTo(transaction.returnTo, this.settings.callbackPath);
-    if (context.wall)
-      await calledBack((done) => req.logIn?.(user, { keepSessionInfo: context.options.keepSessionInfo }, done));
+    if (context.wall) await this.logIn(context, user);
     rememberFinished(context.res, returnTo, redirectURI.startsWith('https:'));
     if (context.wall) this.redirect(returnTo);
     else this.success(user, { ...info, returnTo, ...(appState === undefined ? {} : { state: appState }) });
+  }
+
+  /** The wall signs in by itself. What fails there is the session store, or `serializeUser`: the log tells which. */
+  private async logIn({ req, options }: Context, user: object): Promise<void> {
+    try {
+      await calledBack((done) => req.logIn?.(user, { keepSessionInfo: options.keepSessionInfo }, done));
+    } catch (error) {
+      if (error instanceof SparkError) throw error;
+      throw new UnavailableError('The session could not be saved.', { code: 'session_failed', cause: error });
+    }
   }
 
   private async exchange(
@@ -512,7 +529,7 @@ export class SparkStrategy extends OAuth2Strategy {
       this.fail({ message: message.text }, message.status);
       return;
     }
-    if (message.status >= 500 && !(error instanceof UnavailableError)) {
+    if (message.status >= 500) {
       process.emitWarning(describeError(error), { type: 'SparkStrategy', code: 'SPARK_SIGN_IN' });
     }
     if (options.failureRedirect !== undefined && isNavigation(req) && message.status !== 503) {

@@ -1,6 +1,8 @@
 import express, { type Express } from 'express';
 import session from 'express-session';
+import express4 from 'express4';
 import { Passport } from 'passport';
+import { Passport as Passport6 } from 'passport6';
 import { createSparkEmulator, type SparkEmulatorHandle, type SparkEmulatorOptions } from '../../src/emulator/index.js';
 import { type SparkProxyOptions, SparkStrategy, type SparkStrategyOptions, sparkProxy } from '../../src/index.js';
 import { serve } from './server.js';
@@ -14,6 +16,8 @@ export interface TestApp {
 }
 
 export interface TestAppOptions {
+  /** Default: Express 5 and Passport 0.7. */
+  readonly versions?: { readonly express?: 4 | 5; readonly passport?: '0.6' | '0.7' };
   readonly emulator?: SparkEmulatorOptions;
   readonly strategy?: Partial<SparkStrategyOptions>;
   readonly proxy?: Partial<SparkProxyOptions>;
@@ -38,10 +42,10 @@ export const CLIENT = {
 export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
   const spark = await createSparkEmulator(options.emulator).listen(0);
   emulators.push(spark);
-  const passport = new Passport();
+  const passport = options.versions?.passport === '0.6' ? new Passport6() : new Passport();
   passport.serializeUser((user, done) => done(null, user));
   passport.deserializeUser((user: Express.User, done) => done(null, user));
-  const app = express();
+  const app = options.versions?.express === 4 ? express4() : express();
   const { url } = await serve(app);
   const strategy = new SparkStrategy(
     {
