@@ -125,11 +125,7 @@ function bodyOf(req: IncomingMessage, replayLimit: number): Buffer | Upload {
 }
 
 function answerError(res: ServerResponse, error: SparkError, { tokens }: ProxySettings): void {
-  if (res.headersSent || res.destroyed) {
-    // What came so far must not look whole: the connection is reset instead of ended.
-    res.destroy();
-    return;
-  }
+  if (res.headersSent || res.destroyed) return; // cut off by the exchange, or answered by somebody else
   res.statusCode = error.status;
   res.setHeader('Content-Type', 'application/json; charset=utf-8');
   res.setHeader('Cache-Control', 'no-store');

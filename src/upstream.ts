@@ -106,6 +106,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** The body of a 401 so far, while it is held back. */
   private held: Buffer[] | undefined;
   private heldBytes = 0;
+  /** Our answer has begun to go down. */
+  private begun = false;
   private reused = false;
   private resent = false;
   /** Why this exchange goes no further. */
@@ -206,7 +208,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       this.resent = true;
       this.dispatch();
     } else {
-      this.settle?.reject(upstreamError(error));
+      this.fail(upstreamError(error));
     }
   }
 
@@ -225,10 +227,16 @@ export class Exchange implements Dispatcher.DispatchHandler {
     );
   }
 
+  private fail(reason: Error): void {
+    // What came so far must not look whole: the connection is reset instead of ended. Unless the answer is somebody else's.
+    if (this.begun) this.res.destroy();
+    this.settle?.reject(reason);
+  }
+
   private stop(reason: Error): void {
     if (this.over || this.stopped) return;
     this.stopped = reason;
-    this.settle?.reject(reason); // before the abort, which reports an error of its own
+    this.fail(reason); // before the abort, which reports an error of its own
     this.controller?.abort(reason);
     this.dropUpload();
   }
@@ -263,6 +271,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     for (let i = 0; i + 1 < down.length; i += 2) this.res.removeHeader(down[i] as string); // in range
     for (let i = 0; i + 1 < down.length; i += 2) this.res.appendHeader(down[i] as string, down[i + 1] as string);
     this.res.writeHead(this.status);
+    this.begun = true;
   }
 
   /** Keeps a piece of a 401. Answers what must go down after all: no error of the API is that long. */
