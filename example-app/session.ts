@@ -11,6 +11,9 @@ export interface OwnSession {
   clearCookie(req: Request, res: Response): void;
 }
 
+/** Not `strict`: the redirect that ends a sign-in comes from Spark, and would then arrive without the cookie. */
+const SAFE = { httpOnly: true, sameSite: 'lax' } as const;
+
 /** Creates the session. `site` is asked where it is mounted when the first request arrives. */
 export function createOwnSession(site: Express, base: URL, options: Partial<SessionOptions>): OwnSession {
   const secure = base.protocol === 'https:';
@@ -30,7 +33,7 @@ export function createOwnSession(site: Express, base: URL, options: Partial<Sess
   function sessionAt(path: string): RequestHandler {
     const known = byPath.get(path);
     if (known) return known;
-    const made = session({ ...complete, cookie: { sameSite: 'lax', ...options.cookie, httpOnly: true, secure, path } });
+    const made = session({ ...complete, cookie: { ...options.cookie, ...SAFE, secure, path } });
     byPath.set(path, made);
     return made;
   }
@@ -44,7 +47,7 @@ export function createOwnSession(site: Express, base: URL, options: Partial<Sess
       });
     },
     clearCookie: (req, res) => {
-      res.clearCookie(name, { httpOnly: true, sameSite: 'lax', secure, path: cookiePath(req, site, base) });
+      res.clearCookie(name, { ...SAFE, secure, path: cookiePath(req, site, base) });
     },
   };
 }

@@ -51,7 +51,7 @@ async function callSpark(path) {
   const answer = await response.json().catch(() => undefined);
   if (!response.ok || !answer?.D?.Success) {
     const reason = answer?.D?.Message ?? `Spark answered with status ${response.status}.`;
-    throw new Error(`The listings could not be loaded: ${reason}`);
+    throw new Error(`The listings could not be loaded. Spark’s answer: ${reason}`);
   }
   return answer.D.Results;
 }

@@ -209,13 +209,14 @@ describe('in a browser', () => {
   });
 
   it("works below a path under helmet's policy, which allows forms no way to another origin", async () => {
-    const host = await serve((origin) => {
+    await server.close();
+    server = await serve((origin) => {
       const mount = createLoginSite({ baseURL: `${origin}/members`, emulator: spark });
       return express()
         .use(helmet({ strictTransportSecurity: false }))
         .use('/members', mount);
     });
-    const page = await person.open(`${host.origin}/members`);
+    const page = await person.open(`${server.origin}/members`);
 
     await signIn(page, 'Private');
     expect(await rowsOf(page)).toBe(10);
@@ -223,7 +224,6 @@ describe('in a browser', () => {
     await page.getByText('You are signed out.').waitFor();
 
     expect(new URL(page.url()).pathname).toBe('/members/');
-    await host.close();
   });
 
   it('works without scripts as far as signing in and out', async () => {

@@ -1,4 +1,4 @@
-import type { RequestListener } from 'node:http';
+import { get, type RequestListener } from 'node:http';
 import express from 'express';
 import session, { MemoryStore } from 'express-session';
 import helmet from 'helmet';
@@ -155,6 +155,21 @@ it.each([
   expect(page).toMatchObject({ url: `${server.origin}/a/b/account`, status: 200 });
 });
 
+// The visitor writes what stands for a pattern: `/\\elsewhere.example` in front of a redirect leads to that site.
+it('answers at no mount that a browser would read as another host', async () => {
+  const target: unknown[] = [];
+  server = await serve((origin) => express().use('/:tenant', createLoginSite({ baseURL: origin, emulator: spark })));
+  await new Promise<void>((resolve) => {
+    const { hostname, port } = new URL(server.origin);
+    get({ hostname, port, path: '/\\elsewhere.example/account' }, (res) => {
+      target.push(res.statusCode, res.headers.location);
+      res.resume().on('end', resolve);
+    });
+  });
+
+  expect(target).toEqual([400, undefined]);
+});
+
 describe("with the host's Passport and session", () => {
   let passport: Authenticator;
 
@@ -229,11 +244,16 @@ it('says what is missing where the host has no session', async () => {
 
 describe('with a session of its own inside a host that has one too', () => {
   let store: MemoryStore;
+  const finished: unknown[] = [];
 
   beforeEach(async () => {
     store = new MemoryStore();
     server = await serve((origin) => {
       const app = hostApplication(newPassport(), store);
+      app.use((req, res, next) => {
+        res.on('finish', () => finished.push((req.user as { username?: string } | undefined)?.username));
+        next();
+      });
       app.use('/spark-login', createLoginSite({ baseURL: `${origin}/spark-login`, emulator: spark }));
       return app;
     });
@@ -255,14 +275,28 @@ describe('with a session of its own inside a host that has one too', () => {
     expect((await visitor.visit(`${server.origin}/spark-login/status`)).status).toBe(401);
   });
 
-  it("never puts its person, or its session's id, into the host's session", async () => {
+  it("never puts its person, or its session's id, into the host's session or cookie", async () => {
     await signInLocally();
+    visitor.cookiesSet.length = 0;
     await visitor.signIn(`${server.origin}/spark-login/login`, 'agent');
     await visitor.visit(`${server.origin}/spark-login/account`);
 
+    expect(visitor.cookiesSet.filter((cookie) => cookie.startsWith('host.sid='))).toEqual([]);
     const sessions = Object.values((store as unknown as { sessions: Record<string, string> }).sessions);
     expect(sessions).toHaveLength(1);
     expect(sessions[0]).toContain('lee');
     expect(sessions[0]).not.toContain('Agent');
+  });
+
+  it("leaves the host's person to what the host does at the end, its log for one", async () => {
+    await signInLocally();
+    await visitor.signIn(`${server.origin}/spark-login/login`, 'agent');
+    finished.length = 0;
+
+    await visitor.visit(`${server.origin}/spark-login/account`);
+    await visitor.visit(`${server.origin}/spark-login/spark/v1/my/account`);
+
+    while (finished.length < 2) await new Promise(setImmediate); // the answer may arrive before the server calls it finished
+    expect(finished).toEqual(['lee', 'lee']);
   });
 });

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -73,6 +73,29 @@ function start(env: Readonly<Record<string, string>> = {}): Run {
   };
 }
 
+/** A `redis-server` on the PATH that writes down its process id before it is one. */
+async function startRecordingRedis(env: Readonly<Record<string, string>> = {}): Promise<{ run: Run; redis: string }> {
+  const folder = path.join(temporary, 'bin');
+  const note = path.join(temporary, 'pid');
+  const script = `#!/bin/sh\necho $$ > '${note}'\nPATH='${process.env.PATH}' exec redis-server "$@"\n`;
+  mkdirSync(folder);
+  writeFileSync(path.join(folder, 'redis-server'), script, { mode: 0o755 });
+  const run = start({ PATH: folder, ...env });
+  await address(run);
+  return { run, redis: readFileSync(note, 'utf8').trim() };
+}
+
+/** A zombie, which nobody has waited for yet, does not run. */
+function isRunning(pid: string): boolean {
+  try {
+    process.kill(Number(pid), 0);
+  } catch {
+    return false;
+  }
+  const stat = path.join('/proc', pid, 'stat');
+  return !existsSync(stat) || !readFileSync(stat, 'utf8').includes(') Z ');
+}
+
 async function address(run: Run): Promise<string> {
   const [, url = ''] = await run.says(/^passport-spark login site: (\S+)$/m);
   await run.says(/person {4}consumer/); // the last line
@@ -95,6 +118,28 @@ describe('the runnable server', () => {
     run.child.kill('SIGTERM');
     expect(await run.ended()).toBe(0);
     expect(readdirSync(temporary)).toEqual([]);
+  });
+
+  it('takes its Redis with it when it crashes', async () => {
+    const crash = path.join(temporary, 'crash.cjs');
+    writeFileSync(crash, `process.on('SIGUSR2', () => { throw new Error('made up'); });`);
+    const { run, redis } = await startRecordingRedis({ NODE_OPTIONS: `--require ${crash}` });
+    expect(isRunning(redis)).toBe(true);
+
+    run.child.kill('SIGUSR2');
+
+    expect(await run.ended()).not.toBe(0);
+    expect(isRunning(redis)).toBe(false);
+    expect(readdirSync(temporary).filter((name) => name.startsWith('spark-redis'))).toEqual([]);
+  });
+
+  it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('takes its Redis with it at %s', async (signal) => {
+    const { run, redis } = await startRecordingRedis();
+
+    run.child.kill(signal);
+
+    expect(await run.ended()).toBe(0);
+    expect(isRunning(redis)).toBe(false);
   });
 
   it('falls back to memory where there is no redis-server, and says so', async () => {

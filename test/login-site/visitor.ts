@@ -22,12 +22,16 @@ interface JarEntry {
 /** A browser as far as HTTP goes: keeps cookies by host and path, says where its navigations come from, follows redirects. */
 export class Visitor {
   private readonly jar = new Map<string, JarEntry>();
+  /** Every `Set-Cookie` so far. */
+  readonly cookiesSet: string[] = [];
 
   async visit(url: string, options: VisitOptions = {}): Promise<Visit> {
     let { method = 'GET', form } = options;
     let next = url;
     for (let hops = 0; hops < 10; hops += 1) {
-      const response = await fetch(next, {
+      // Stands in for the proxy that ends TLS before the application.
+      const behindProxy = next.startsWith('https:');
+      const response = await fetch(next.replace(/^https:/, 'http:'), {
         method,
         redirect: 'manual',
         headers: {
@@ -35,6 +39,7 @@ export class Visitor {
           'sec-fetch-mode': 'navigate',
           'sec-fetch-site': method === 'POST' ? 'same-origin' : 'none',
           cookie: this.cookiesFor(next),
+          ...(behindProxy ? { 'x-forwarded-proto': 'https' } : {}),
           ...options.headers,
         },
         ...(form ? { body: new URLSearchParams(form) } : {}),
@@ -77,7 +82,7 @@ export class Visitor {
   }
 
   private entriesFor(url: string): [string, JarEntry][] {
-    const { hostname, pathname } = new URL(url);
+    const { hostname, pathname } = new URL(url); // cookies know no ports
     return [...this.jar].flatMap(([key, entry]) => {
       const [host = '', name = ''] = key.split(' ');
       const within = entry.path === '/' || pathname === entry.path || pathname.startsWith(`${entry.path}/`);
@@ -87,6 +92,7 @@ export class Visitor {
 
   private keep(response: Response, url: string): void {
     for (const header of response.headers.getSetCookie()) {
+      this.cookiesSet.push(header);
       const [pair = '', ...attributes] = header.split('; ');
       const [name = '', value = ''] = pair.split(/=(.*)/s);
       const path = attributes.find((attribute) => attribute.startsWith('Path='))?.slice(5) ?? '/';

@@ -1,0 +1,67 @@
+import type session from 'express-session';
+import { MemoryStore } from 'express-session';
+import { createLoginSite } from '../../example-app/index.js';
+import { createSparkEmulator, type SparkEmulatorHandle } from '../../src/emulator/index.js';
+import { serve, type TestServer } from './servers.js';
+import { Visitor } from './visitor.js';
+
+let spark: SparkEmulatorHandle;
+let server: TestServer;
+
+beforeAll(async () => {
+  spark = await createSparkEmulator().listen(0);
+});
+afterEach(() => server.close());
+afterAll(() => spark.close());
+
+function sessionCookies({ cookiesSet }: Visitor): string[] {
+  return cookiesSet.filter((cookie) => /\bsid=/.test(cookie)).map((cookie) => cookie.replace(/=s%3A[^;]+/, '=…'));
+}
+
+describe("the site's session cookie", () => {
+  it('is for this site alone, out of reach of scripts, and set at sign-in only', async () => {
+    server = await serve((origin) => createLoginSite({ baseURL: origin, emulator: spark }));
+    const visitor = new Visitor();
+    await visitor.visit(`${server.origin}/`);
+    await visitor.visit(`${server.origin}/account`);
+    await visitor.signIn(`${server.origin}/login`, 'agent', 'deny');
+    expect(sessionCookies(visitor)).toEqual([]);
+
+    await visitor.signIn(`${server.origin}/login`, 'agent');
+
+    expect(sessionCookies(visitor)).toEqual(['spark-login.sid=…; Path=/; HttpOnly; SameSite=Lax']);
+  });
+
+  it('is Secure where the base URL is https, behind a proxy that ends TLS too', async () => {
+    const secure = (origin: string): string => origin.replace('http:', 'https:');
+    server = await serve((origin) => createLoginSite({ baseURL: secure(origin), emulator: spark }));
+    const visitor = new Visitor();
+
+    const page = await visitor.signIn(`${secure(server.origin)}/login`, 'agent');
+
+    expect(page).toMatchObject({ url: `${secure(server.origin)}/account`, status: 200 });
+    expect(sessionCookies(visitor)).toEqual(['__Secure-spark-login.sid=…; Path=/; HttpOnly; Secure; SameSite=Lax']);
+  });
+
+  it('follows the options of the application, but for what makes it safe', async () => {
+    const store = new MemoryStore();
+    const cookie = { httpOnly: false, sameSite: 'strict', maxAge: 60_000 } as const;
+    const options: session.SessionOptions = {
+      name: 'mine.sid',
+      secret: 'a-secret',
+      store,
+      saveUninitialized: true,
+      cookie,
+    };
+    server = await serve((origin) => createLoginSite({ baseURL: origin, emulator: spark, session: options }));
+    const visitor = new Visitor();
+    await visitor.visit(`${server.origin}/`);
+    expect(sessionCookies(visitor)).toEqual([]);
+
+    await visitor.signIn(`${server.origin}/login`, 'agent');
+
+    const [mine] = sessionCookies(visitor);
+    expect(mine).toMatch(/^mine\.sid=…; Path=\/; Expires=[^;]+; HttpOnly; SameSite=Lax$/);
+    expect(Object.keys((store as unknown as { sessions: object }).sessions)).toHaveLength(1);
+  });
+});
