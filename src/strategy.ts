@@ -356,7 +356,7 @@ export class SparkStrategy extends OAuth2Strategy {
       ...(options.callbackURL === undefined ? {} : { callbackURL: options.callbackURL }),
     });
     const verifier = settings.pkce ? randomBytes(32).toString('base64url') : undefined;
-    const appState = options.state === true ? undefined : (options.state ?? settings.state);
+    const appState = appStateOf(options) ?? settings.state;
     const state = settings.store
       ? await keepState(settings.store, req, { verifier, state: appState, meta: this.meta(redirectURI) })
       : newState();
@@ -558,4 +558,9 @@ interface Context {
 
 function sha256(text: string): string {
   return createHash('sha256').update(text).digest('base64url');
+}
+
+/** Passport's types know text alone; its users also write `true` (a state of our own, as always) and objects. */
+function appStateOf({ state }: { state?: unknown }): string | object | undefined {
+  return typeof state === 'string' || (typeof state === 'object' && state !== null) ? state : undefined;
 }

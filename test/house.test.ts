@@ -9,10 +9,13 @@ const ROOMS = `
   headers
   paths
   cross-site
+  unpack
   upload
   tokens/record
   tokens/store
   tokens/recent
+  tokens/cache
+  tokens/seal
   tokens/memory
   tokens/redis
   tokens/service
@@ -31,6 +34,7 @@ const ROOMS = `
   signin/wall
   signin/messages
   upstream
+  exchange
   session
   client
   proxy-options

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { AuthenticateOptions } from 'passport';
 import { ConfigError } from '../errors.js';
 import { OptionCheck, parseURL } from '../options.js';
 import { API_URL, FLOWS, type Flow, GRANT_PATH, PLATFORM_URL, ROLES, type Role } from '../platform.js';
@@ -74,22 +75,15 @@ export interface SparkStrategyOptions {
 }
 
 /** Options of one call: `passport.authenticate('spark', { … })`. Passport's own go along. */
-export interface SparkAuthenticateOptions {
+export interface SparkAuthenticateOptions extends AuthenticateOptions {
   /** Sign-in wall or ordinary route. Default: a wall when mounted by `app.use`, a route when on a route. `'fail'`: a wall that fails instead of answering. */
-  readonly wall?: boolean | 'fail';
-  readonly role?: Role;
-  readonly portal?: SparkStrategyOptions['portal'];
-  readonly flow?: Flow;
-  readonly callbackURL?: string;
-  readonly scope?: string | readonly string[];
-  /** Application state, returned as `info.state`. */
-  readonly state?: string | object | true;
+  wall?: boolean | 'fail';
+  role?: Role;
+  portal?: SparkStrategyOptions['portal'];
+  flow?: Flow;
+  callbackURL?: string;
   /** The page to go to after sign-in. Default: the page that was asked for. */
-  readonly returnTo?: string;
-  readonly failureRedirect?: string;
-  readonly failWithError?: boolean;
-  readonly keepSessionInfo?: boolean;
-  readonly session?: boolean;
+  returnTo?: string;
 }
 
 /** The options, checked and with their defaults. */

@@ -1,3 +1,4 @@
+import type { SparkAuthenticateOptions } from '../../src/index.js';
 import { startApp } from '../support/app.js';
 import { answerSpark, Visitor } from '../support/visitor.js';
 
@@ -79,10 +80,13 @@ it('shows what to do when Spark does not know the redirect URI', async () => {
 it('takes role, portal and flow from one call of authenticate', async () => {
   const { url } = await startApp({
     routes: (app, passport) => {
-      app.get('/agents', passport.authenticate('spark', { flow: 'hybrid', role: 'idx' } as object));
-      app.get('/buyers', passport.authenticate('spark', { role: 'vow', portal: 'myportal' } as object));
+      app.get('/agents', passport.authenticate('spark', { flow: 'hybrid', role: 'idx' } as SparkAuthenticateOptions));
+      app.get(
+        '/buyers',
+        passport.authenticate('spark', { role: 'vow', portal: 'myportal' } as SparkAuthenticateOptions),
+      );
       app.get('/auth/spark/callback', passport.authenticate('spark', { successRedirect: '/done' }));
-      app.get('/broken', passport.authenticate('spark', { role: 'vow', flow: 'hybrid' } as object));
+      app.get('/broken', passport.authenticate('spark', { role: 'vow', flow: 'hybrid' } as SparkAuthenticateOptions));
     },
   });
   const agent = new Visitor(url);

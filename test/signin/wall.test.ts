@@ -1,3 +1,4 @@
+import type { SparkAuthenticateOptions } from '../../src/index.js';
 import { startApp } from '../support/app.js';
 import { Visitor } from '../support/visitor.js';
 
@@ -130,7 +131,7 @@ describe('trouble', () => {
   it('fails instead of answering where it is told to', async () => {
     const { url } = await startApp({
       routes: (app, passport) => {
-        app.use(passport.authenticate('spark', { wall: 'fail' } as object));
+        app.use(passport.authenticate('spark', { wall: 'fail' } as SparkAuthenticateOptions));
       },
     });
     const reply = await new Visitor(url).agent.get('/data').set('Accept', 'application/json');
