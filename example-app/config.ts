@@ -18,7 +18,7 @@ export interface ServerConfig {
 export interface SparkConfig {
   readonly clientID: string;
   readonly clientSecret: string;
-  /** Undefined: `/callback` below the base URL. */
+  /** Undefined: `/auth/spark/callback` below the base URL. */
   readonly callbackURL: string | undefined;
   readonly userAgent: string | undefined;
   /** Prefills the form. */

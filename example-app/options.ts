@@ -7,7 +7,7 @@ import { OptionCheck } from '../src/options.js';
 export interface LoginSiteOptions {
   /**
    * Who signs people in. Its `callbackURL` lies below the place where the site is mounted; the site answers it.
-   * Default: the strategy `spark` of `passport`, else one for `emulator` whose callback is `/callback` below `baseURL`.
+   * Default: the strategy `spark` of `passport`, else one for `emulator` whose callback is `/auth/spark/callback` below `baseURL`.
    */
   readonly strategy?: SparkStrategy | undefined;
   /**
@@ -167,7 +167,7 @@ function emulatorStrategy(emulator: LoginSiteEmulator, base: URL): SparkStrategy
     {
       clientID: 'emulator-client',
       clientSecret: 'emulator-secret',
-      callbackURL: `${base.origin}${basePath(base)}/callback`,
+      callbackURL: `${base.origin}${basePath(base)}/auth/spark/callback`,
       userAgent: 'passport-spark-login-site',
       platformURL: emulator.url,
       apiURL: emulator.url,

@@ -69,7 +69,7 @@ function createStrategy(
     {
       clientID: key.clientID,
       clientSecret: key.clientSecret,
-      callbackURL: spark?.callbackURL ?? `${base.origin}${basePath(base)}/callback`,
+      callbackURL: spark?.callbackURL ?? `${base.origin}${basePath(base)}/auth/spark/callback`,
       userAgent: spark?.userAgent ?? 'passport-spark-login-site',
       tokenStore,
       ...(emulator ? { platformURL: emulator.url, apiURL: emulator.url } : {}),

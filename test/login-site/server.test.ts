@@ -1,6 +1,16 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -216,7 +226,7 @@ describe('the runnable server', () => {
     expect(home.headers.get('content-security-policy')).toContain("form-action 'self' https://sparkplatform.com;");
     const location = new URL(away.headers.get('location') ?? '');
     expect(location.origin + location.pathname).toBe('https://sparkplatform.com/auth/vow/ours');
-    expect(location.searchParams.get('redirect_uri')).toBe(`${url}/callback`);
+    expect(location.searchParams.get('redirect_uri')).toBe(`${url}/auth/spark/callback`);
     expect(run.said()).not.toMatch(/a-secret|emulator/);
   });
 });

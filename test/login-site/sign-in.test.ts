@@ -74,7 +74,7 @@ describe('signing in', () => {
     const log = jest.spyOn(console, 'error').mockImplementation();
     const query = 'error=<b>x</b>&error_description=Call+555-0100+now';
 
-    const page = await visitor.visit(`${server.origin}/callback?${query}`);
+    const page = await visitor.visit(`${server.origin}/auth/spark/callback?${query}`);
 
     expect(page.status).toBeGreaterThanOrEqual(400);
     expect(page.text).not.toMatch(/555-0100|<b>/);
