@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { refuseCrossSite } from './cross-site.js';
 import { RequestRefusedError, SignInRequiredError, SparkError, safeCause, UnavailableError } from './errors.js';
+import { ClientGone, Exchange, type Outgoing } from './exchange.js';
 import { requestHeadersUp } from './headers.js';
 import { refuseTarget } from './paths.js';
 import {
@@ -13,7 +14,6 @@ import {
 import { tokenKeyOf } from './session.js';
 import { adoptedKey } from './tokens/service.js';
 import { announcesBody, Upload } from './upload.js';
-import { ClientGone, Exchange, type Outgoing } from './upstream.js';
 
 export type { AllowedRequest, AllowRule, ProxyStrategy, SparkProxyOptions } from './proxy-options.js';
 
@@ -61,8 +61,7 @@ function checkRequest(req: IncomingMessage, settings: ProxySettings): AllowedReq
   if (!METHODS.has(method)) throw refused(405, 'method_refused', `${method} does not pass through the proxy.`);
   const crossSite = refuseCrossSite(req, settings);
   if (crossSite) throw refused(403, 'cross_site', crossSite);
-  const { originalUrl } = req as { originalUrl?: string };
-  const target = originalUrl !== undefined && !originalUrl.startsWith('/') ? originalUrl : (req.url ?? '');
+  const target = req.url ?? ''; // Express takes the mount off, and leaves a scheme and host where they are
   const refusal = refuseTarget(target, settings.pathRules);
   if (refusal) throw refused(refusal.status, refusal.code, refusal.message);
   const request: AllowedRequest = { method, path: target.split('?', 1)[0] ?? '', override: hasOverride(req) };

@@ -1,11 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import { Client, type Dispatcher, Pool } from 'undici';
-import { UpstreamError } from './errors.js';
-import { headerValue, type Mount, responseHeadersDown } from './headers.js';
-import type { UpstreamProfile } from './platform.js';
-import type { Sent } from './tokens/service.js';
-import { Upload } from './upload.js';
 
 /** Time limits of one exchange with the API, in milliseconds. 0 switches one off. */
 export interface Timeouts {
@@ -38,9 +31,9 @@ export class Upstream {
     });
   }
 
-  dispatch(options: Dispatcher.DispatchOptions, exchange: Exchange): void {
-    const labelled: ExchangeOptions = { ...options, exchange };
-    this.pool.dispatch(labelled, exchange);
+  dispatch(options: Dispatcher.DispatchOptions, passenger: Passenger): void {
+    const labelled: LabelledOptions = { ...options, passenger };
+    this.pool.dispatch(labelled, passenger);
   }
 
   /** Closes the connections; exchanges under way end first. */
@@ -49,13 +42,18 @@ export class Upstream {
   }
 }
 
+/** Handles one exchange, and is told over which connection it goes. */
+export interface Passenger extends Dispatcher.DispatchHandler {
+  connection: Connection | undefined;
+}
+
 /** The pool wraps the handler before a connection sees it, but hands the options on as they are. */
-interface ExchangeOptions extends Dispatcher.DispatchOptions {
-  readonly exchange?: Exchange;
+interface LabelledOptions extends Dispatcher.DispatchOptions {
+  readonly passenger?: Passenger;
 }
 
 /** One connection. Knows whether it has served before: only then can a reset mean that its end had been near anyway. */
-class Connection extends Client {
+export class Connection extends Client {
   served = false;
 
   constructor(origin: string | URL, options: Client.Options) {
@@ -65,259 +63,8 @@ class Connection extends Client {
     });
   }
 
-  override dispatch(options: ExchangeOptions, handler: Dispatcher.DispatchHandler): boolean {
-    if (options.exchange) options.exchange.connection = this;
+  override dispatch(options: LabelledOptions, handler: Dispatcher.DispatchHandler): boolean {
+    if (options.passenger) options.passenger.connection = this;
     return super.dispatch(options, handler);
-  }
-}
-
-/** What goes up, apart from the token. */
-export interface Outgoing {
-  readonly method: string;
-  readonly path: string;
-  /** Raw header list, with the access token's header still missing. */
-  readonly headers: readonly string[];
-  /** A body that was read already, one to stream, or none. */
-  readonly body: Buffer | Upload | null;
-}
-
-/** Enough to find an error code in; the API's 401 bodies are a few hundred bytes. */
-const MAX_401_BYTES = 64 * 1024;
-const RESENDABLE = new Set(['GET', 'HEAD', 'OPTIONS']);
-const RESETS = new Set<unknown>(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
-const TIMEOUTS = new Set<unknown>(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
-
-/** Nobody waits for this answer any more: nothing to answer, nobody to tell. */
-export class ClientGone extends Error {}
-
-/**
- * One request of the browser and its answer. Streams the answer as it comes; only a 401 is held back until it is known
- * whether it says that the token has expired.
- */
-export class Exchange implements Dispatcher.DispatchHandler {
-  connection: Connection | undefined;
-
-  private controller: Dispatcher.DispatchController | undefined;
-  private headers: string[] = [];
-  private replayBody: Buffer | undefined;
-  /** 0 until the answer's headers are there. */
-  private status = 0;
-  private rawHeaders: readonly (string | Buffer)[] = [];
-  /** The body of a 401 so far, while it is held back. */
-  private held: Buffer[] | undefined;
-  private heldBytes = 0;
-  /** Our answer has begun to go down. */
-  private begun = false;
-  private reused = false;
-  private resent = false;
-  /** Why this exchange goes no further. */
-  private stopped: Error | undefined;
-  private over = false;
-  private settle: { resolve(sent: Sent<void>): void; reject(error: unknown): void } | undefined;
-  private readonly timer: NodeJS.Timeout | undefined;
-
-  constructor(
-    private readonly req: IncomingMessage,
-    private readonly res: ServerResponse,
-    private readonly outgoing: Outgoing,
-    private readonly upstream: Upstream,
-    private readonly profile: UpstreamProfile,
-    private readonly mount: Mount,
-  ) {
-    res.on('drain', () => this.controller?.resume());
-    // The browser left. That ends this exchange, and nothing else: a renewal goes on for whoever comes next.
-    res.on('close', () => this.stop(new ClientGone()));
-    const { totalMs } = upstream.timeouts;
-    if (totalMs > 0) this.timer = setTimeout(() => this.stop(tooLate()), totalMs);
-  }
-
-  /** Sends the request with this access token. Resolves when the answer has gone down, or is a 401 that is held back. */
-  async send(accessToken: string): Promise<Sent<void>> {
-    if (this.stopped) throw this.stopped;
-    this.headers = [...this.outgoing.headers, 'Authorization', `${this.profile.scheme} ${accessToken}`];
-    return await new Promise<Sent<void>>((resolve, reject) => {
-      this.settle = { resolve, reject };
-      this.dispatch();
-    });
-  }
-
-  /** Hands a 401 down that was held back and stands. */
-  passOn(): void {
-    if (this.held === undefined || this.stopped || this.res.headersSent) return;
-    this.writeHead();
-    this.res.end(this.req.method === 'HEAD' ? undefined : Buffer.concat(this.held));
-  }
-
-  /** Frees what the exchange holds, however it ended. */
-  release(): void {
-    this.over = true;
-    clearTimeout(this.timer);
-    this.dropUpload();
-  }
-
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.controller = controller;
-    this.reused = this.connection?.served ?? false;
-    if (this.stopped) controller.abort(this.stopped);
-  }
-
-  onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
-    if (status < 200) return; // 103 and its like are for this hop
-    if (this.res.headersSent) {
-      this.stop(new ClientGone()); // somebody else answered, a time-out middleware for one
-      return;
-    }
-    const { rawHeaders } = controller;
-    if (!Array.isArray(rawHeaders)) throw new Error('The HTTP client gave no raw headers.');
-    this.status = status;
-    this.rawHeaders = rawHeaders;
-    if (status === 401) {
-      this.held = [];
-      this.heldBytes = 0;
-      return;
-    }
-    if (this.outgoing.body instanceof Upload) this.outgoing.body.forget();
-    this.writeHead();
-    // A 304 may tell the length of what it stands for (RFC 9110 §8.6); the HTTP client then takes it for a broken answer.
-    if (status === 304) this.complete();
-  }
-
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    const down = this.held ? this.hold(this.held, chunk) : chunk;
-    if (down && !this.res.write(down)) controller.pause();
-  }
-
-  onResponseEnd(): void {
-    if (this.connection) this.connection.served = true;
-    if (this.held === undefined) {
-      this.complete();
-      return;
-    }
-    const expired = this.profile.isExpired(
-      headerValue(this.rawHeaders, 'www-authenticate'),
-      decoded(this.held, headerValue(this.rawHeaders, 'content-encoding')),
-    );
-    const { body } = this.outgoing;
-    this.replayBody = body instanceof Upload ? body.replay() : undefined;
-    const replayable = !(body instanceof Upload) || this.replayBody !== undefined;
-    this.settle?.resolve({ value: undefined, expired, replayable });
-  }
-
-  onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
-    if (this.canResend(error)) {
-      this.resent = true;
-      this.dispatch();
-    } else {
-      this.fail(upstreamError(error));
-    }
-  }
-
-  private complete(): void {
-    this.res.end();
-    this.settle?.resolve(DONE);
-  }
-
-  private dispatch(): void {
-    this.status = 0;
-    this.held = undefined;
-    const { method, path, body } = this.outgoing;
-    this.upstream.dispatch(
-      { method: method as Dispatcher.HttpMethod, path, headers: this.headers, body: this.replayBody ?? body },
-      this,
-    );
-  }
-
-  private fail(reason: Error): void {
-    // What came so far must not look whole: the connection is reset instead of ended. Unless the answer is somebody else's.
-    if (this.begun) this.res.destroy();
-    this.settle?.reject(reason);
-  }
-
-  private stop(reason: Error): void {
-    if (this.over || this.stopped) return;
-    this.stopped = reason;
-    this.fail(reason); // before the abort, which reports an error of its own
-    this.controller?.abort(reason);
-    this.dropUpload();
-  }
-
-  private dropUpload(): void {
-    const { body } = this.outgoing;
-    if (!(body instanceof Upload)) return;
-    body.forget();
-    body.destroy();
-  }
-
-  /**
-   * A kept connection may close just when a request goes out on it: that request was never looked at, most probably.
-   * Only methods without effects are sent again, once (RFC 9110 §9.2.2).
-   */
-  private canResend(error: Error): boolean {
-    return (
-      this.reused &&
-      !this.resent &&
-      !this.stopped &&
-      this.status === 0 &&
-      RESETS.has((error as { code?: unknown }).code) &&
-      this.outgoing.body === null &&
-      RESENDABLE.has(this.outgoing.method)
-    );
-  }
-
-  private writeHead(): void {
-    const down = responseHeadersDown(this.rawHeaders, this.mount);
-    // One by one, because Node 20's writeHead(status, list) keeps only the last of repeated headers where earlier
-    // middleware has set any, and older versions of what express-session hooks it with misread the list.
-    for (let i = 0; i + 1 < down.length; i += 2) this.res.removeHeader(down[i] as string); // in range
-    for (let i = 0; i + 1 < down.length; i += 2) this.res.appendHeader(down[i] as string, down[i + 1] as string);
-    this.res.writeHead(this.status);
-    this.begun = true;
-  }
-
-  /** Keeps a piece of a 401. Answers what must go down after all: no error of the API is that long. */
-  private hold(held: Buffer[], chunk: Buffer): Buffer | undefined {
-    held.push(chunk);
-    this.heldBytes += chunk.length;
-    if (this.heldBytes <= MAX_401_BYTES) return undefined;
-    this.held = undefined;
-    this.writeHead();
-    return Buffer.concat(held);
-  }
-}
-
-const DONE: Sent<void> = { value: undefined, expired: false, replayable: false };
-
-function upstreamError(error: Error): UpstreamError {
-  return TIMEOUTS.has((error as { code?: unknown }).code)
-    ? tooLate(error)
-    : new UpstreamError('The API could not be reached, or broke off.', {
-        code: 'upstream_failed',
-        status: 502,
-        cause: error,
-      });
-}
-
-function tooLate(cause?: Error): UpstreamError {
-  return new UpstreamError('The API did not answer in time.', { code: 'upstream_timeout', status: 504, cause });
-}
-
-/** The text of a small body; empty when it is not what it says it is, or a bomb: no code to find in it. */
-function decoded(body: readonly Buffer[], encoding: string): string {
-  const raw = Buffer.concat(body);
-  const limit = { maxOutputLength: MAX_401_BYTES };
-  try {
-    switch (encoding.trim().toLowerCase()) {
-      case 'gzip':
-      case 'x-gzip':
-        return gunzipSync(raw, limit).toString('utf8');
-      case 'deflate':
-        return inflateSync(raw, limit).toString('utf8');
-      case 'br':
-        return brotliDecompressSync(raw, limit).toString('utf8');
-      default:
-        return raw.toString('utf8');
-    }
-  } catch {
-    return '';
   }
 }

@@ -1,6 +1,17 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { keptBytes } from '../../src/upload.js';
-import { call, EXPIRED, type Seen, startProxy, startUpstream, type Upstream } from './support.js';
+import {
+  call,
+  dial,
+  EXPIRED,
+  pause,
+  type Seen,
+  startProxy,
+  startRawUpstream,
+  startUpstream,
+  type Upstream,
+  until,
+} from './support.js';
 
 afterEach(() => {
   expect(keptBytes()).toBe(0);
@@ -65,6 +76,30 @@ describe('a request that meets an expired token', () => {
     expect(renewals()).toBe(1);
   });
 
+  // A replay of what had come so far would store half of a contact as if it were all.
+  it('is not sent again when the API refused it before its body was whole', async () => {
+    const upstream = await startRawUpstream((socket) =>
+      socket.write(`HTTP/1.1 401 No\r\nContent-Length: ${EXPIRED.length}\r\n\r\n${EXPIRED}`),
+    );
+    const { url, renewals } = await startProxy({ target: upstream.url });
+    const client = dial(url);
+    let answer = '';
+    client.on('data', (chunk) => {
+      answer += chunk.toString();
+    });
+
+    client.write(
+      'POST /spark/v1/x HTTP/1.1\r\nHost: app\r\nSec-Fetch-Site: same-origin\r\nContent-Length: 8\r\n\r\nhalf',
+    );
+    await until(() => answer.includes('1020'));
+    client.write('half');
+    await pause(50);
+
+    expect(answer).toMatch(/^HTTP\/1\.1 401 /);
+    expect(upstream.requests()).toBe(1);
+    expect(renewals()).toBe(1);
+  });
+
   it('keeps nothing when the limit is 0', async () => {
     const upstream = await startExpired();
     const { url } = await startProxy({ target: upstream.url, proxy: { replayLimit: 0 } });
@@ -97,10 +132,8 @@ describe('the memory for replays', () => {
     const { url } = await startProxy({ target: upstream.url });
 
     const reply = call(`${url}/spark/v1/x`, { method: 'POST', body: randomBytes(10_000) });
-    while (upstream.seen.length === 0) {
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(() => upstream.seen.length === 1);
+    await pause(50);
 
     expect(keptBytes()).toBe(0);
     end();
@@ -115,9 +148,7 @@ describe('the memory for replays', () => {
     const { url } = await startProxy({ target: upstream.url });
 
     const reply = call(`${url}/spark/v1/x`, { method: 'POST', body: randomBytes(10_000) });
-    while (upstream.seen.length === 0) {
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
+    await until(() => upstream.seen.length === 1);
 
     expect(keptBytes()).toBe(10_000);
     answer();
