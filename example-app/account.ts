@@ -2,10 +2,10 @@ import { type Request, type RequestHandler, type Response, Router } from 'expres
 import { SparkError } from '../src/errors.js';
 import { accountPage } from './account-page.js';
 import { logError } from './log.js';
-import type { Site } from './login-site.js';
 import { handler, sendPage, sendProblem } from './page.js';
 import { readPerson } from './person.js';
 import { isFromOwnPage } from './same-origin.js';
+import type { Site } from './site.js';
 
 /** What a signed-in person sees and does. */
 export function accountRoutes(site: Site): Router {

@@ -10,17 +10,10 @@ import { guardPages, sendProblem } from './page.js';
 import { failure, type Problem } from './problem.js';
 import { createOwnSession, type OwnSession } from './session.js';
 import { callbackRoute, signInRoutes } from './sign-in.js';
+import type { Site } from './site.js';
 
 /** An Express application, typed so that Express 4 and 5 both take it in `app.use`. */
 export type LoginSite = (req: IncomingMessage, res: ServerResponse) => void;
-
-/** What every part of the site needs. */
-export interface Site {
-  readonly settings: SiteSettings;
-  readonly passport: Authenticator;
-  /** Undefined where the host's session is used. */
-  readonly ownSession: OwnSession | undefined;
-}
 
 /**
  * Creates the reference login site: people choose how to sign in with Spark, see who they are, their listings (which the

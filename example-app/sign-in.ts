@@ -3,10 +3,10 @@ import type { AuthenticateOptions } from 'passport';
 import type { SparkAuthenticateOptions, SparkStrategy } from '../src/index.js';
 import { readChoice } from './choice.js';
 import { homePage } from './home-page.js';
-import type { Site } from './login-site.js';
 import { guardPages, handler, sendPage, sendProblem } from './page.js';
 import { readPerson } from './person.js';
 import { refusal } from './problem.js';
+import type { Site } from './site.js';
 
 type Options = AuthenticateOptions & SparkAuthenticateOptions;
 
