@@ -1,5 +1,5 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express';
-import { SparkError } from '../src/errors.js';
+import { SparkError } from '../src/index.js';
 import { accountPage } from './account-page.js';
 import { logError } from './log.js';
 import { handler, sendPage, sendProblem } from './page.js';

@@ -1,4 +1,4 @@
-import { SparkError } from '../src/errors.js';
+import { SparkError } from '../src/index.js';
 
 /** One line for what this package knows by name; the whole error where nobody expected it. */
 export function logError(error: unknown): void {

@@ -1,4 +1,4 @@
-import { AuthorizationError, SparkError } from '../src/errors.js';
+import { AuthorizationError, SparkError } from '../src/index.js';
 
 /** Why something did not work, for a person. */
 export interface Problem {

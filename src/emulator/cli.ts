@@ -9,6 +9,7 @@ const HELP = `spark-emulator: a Spark (FBS) for development and tests, on this m
   --host <address>        address to listen at (default 127.0.0.1)
   --expires-in <seconds>  lifetime of access tokens (default 86400)
   --rotation <kind>       strict, grace or none: what a refresh does to the old refresh token (default strict)
+  --options <json>        more options of createSparkEmulator; the flags above go before them
   --control               open the HTTP controls under /_emulator/
   --help                  this text
 `;
@@ -20,6 +21,7 @@ async function main(): Promise<void> {
       host: { type: 'string', default: '127.0.0.1' },
       'expires-in': { type: 'string' },
       rotation: { type: 'string' },
+      options: { type: 'string', default: '{}' },
       control: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -29,23 +31,33 @@ async function main(): Promise<void> {
     return;
   }
 
-  const expiresIn = values['expires-in'];
-  const emulator = createSparkEmulator({
-    controls: values.control,
-    expiresIn: expiresIn === undefined ? undefined : Number(expiresIn),
-    rotation: values.rotation as SparkEmulatorOptions['rotation'], // checked by createSparkEmulator
-  });
+  const { rotation, 'expires-in': expiresIn } = values;
+  const options: SparkEmulatorOptions = {
+    ...moreOptions(values.options),
+    ...(values.control && { controls: true }),
+    ...(expiresIn !== undefined && { expiresIn: Number(expiresIn) }),
+    ...(rotation !== undefined && { rotation: rotation as 'strict' }), // checked by createSparkEmulator
+  };
+  const emulator = createSparkEmulator(options);
   const spark = await emulator.listen(portNumber(values.port), values.host);
 
   console.log(`Spark emulator: ${spark.url}`);
-  for (const { id, secret } of DEFAULT_CLIENTS) console.log(`  client    ${id} / ${secret}, any loopback redirect URI`);
-  for (const { username, password, roles } of DEFAULT_PEOPLE) {
+  for (const { id, secret } of options.clients ?? DEFAULT_CLIENTS) console.log(`  client    ${id} / ${secret}, any loopback redirect URI`);
+  for (const { username, password, roles } of options.people ?? DEFAULT_PEOPLE) {
     console.log(`  person    ${username} / ${password} (${roles.join(', ')})`);
   }
-  if (values.control) console.log(`  controls  ${spark.url}/_emulator/`);
+  if (options.controls) console.log(`  controls  ${spark.url}/_emulator/`);
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => void spark.close());
+  }
+}
+
+function moreOptions(json: string): SparkEmulatorOptions {
+  try {
+    return JSON.parse(json) as SparkEmulatorOptions; // checked by createSparkEmulator
+  } catch {
+    throw new Error(`--options takes a JSON object, like '{"graceMs":5000}'; it was "${json}".`);
   }
 }
 

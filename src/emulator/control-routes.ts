@@ -68,6 +68,7 @@ function actions(controls: EmulatorControls): Record<string, Action> {
       const expireAll = what === 'refresh' ? controls.expireAllRefreshTokens : controls.expireAllAccessTokens;
       return { expired: expireAll(person === undefined ? undefined : text('person', person)) };
     },
+    '/accepts': ({ token }) => ({ accepted: controls.acceptsRefreshToken(text('token', token)) }),
     '/revoke': ({ person, token }) => {
       if (token !== undefined) return { revoked: Number(controls.revoke(text('token', token))) };
       return { revoked: controls.revokePerson(text('person', person)) };

@@ -21,6 +21,8 @@ export interface EmulatorControls {
   expireRefreshToken(token: string): boolean;
   /** Expires every usable refresh token, or every one of a person. Returns how many. */
   expireAllRefreshTokens(person?: string): number;
+  /** Would a refresh with this token succeed now? Asking spends nothing, and counts as no use. */
+  acceptsRefreshToken(token: string): boolean;
   /** Ends the sign-in that an access or refresh token belongs to: all its tokens are unusable. False when there is none. */
   revoke(token: string): boolean;
   /** Ends every sign-in of a person. Returns how many. */
@@ -59,6 +61,7 @@ export function createControls({ log, clock, tokens, faults }: EmulatorState): E
     expireAllAccessTokens: (person) => tokens.expireAllAccessTokens(person),
     expireRefreshToken: (token) => tokens.expireRefreshToken(token),
     expireAllRefreshTokens: (person) => tokens.expireAllRefreshTokens(person),
+    acceptsRefreshToken: (token) => tokens.accepts(token),
     revoke: (token) => tokens.revoke(token),
     revokePerson: (person) => tokens.revokePerson(person),
     delayNextGrant: (ms, times = 1, when = 'before') => faults.delayNextGrant(ms, times, when),

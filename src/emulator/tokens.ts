@@ -105,6 +105,13 @@ export class TokenVault {
     return { state: 'live', grantee: record.family.grantee };
   }
 
+  /** Would a refresh with this token succeed now? Looking spends nothing, and no reuse detection sees it. */
+  accepts(refreshToken: string): boolean {
+    const record = this.refreshTokens.get(refreshToken);
+    if (record === undefined || record.family.ended || record.expired) return false;
+    return record.spent === null || this.inGrace(record.spent.at);
+  }
+
   expireAccessToken(token: string): boolean {
     const record = this.access.get(token);
     if (record === undefined) return false;

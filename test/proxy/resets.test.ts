@@ -1,6 +1,6 @@
 import { keptBytes } from '../../src/upload.js';
 import { freePort } from '../support/redis.js';
-import { call, pause, startProxy, startRawUpstream } from './support.js';
+import { call, pause, startProxy, startRawUpstream, until } from './support.js';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}';
 
@@ -102,6 +102,20 @@ describe('a kept connection that closes under a request', () => {
     expect((await call(`${url}/spark/v1/x`)).status).toBe(502);
     expect(upstream.connections).toHaveLength(2);
     expect(upstream.requests()).toBe(4);
+  });
+
+  // An API that resets new connections is down, and a second try would only double its load.
+  it('is not one that was opened anew', async () => {
+    const upstream = await startRawUpstream((socket, request) => {
+      if (request === 1) socket.write(OK, () => setTimeout(() => socket.end(), 20));
+      else socket.resetAndDestroy();
+    });
+    const { url } = await startProxy({ target: upstream.url });
+    await call(`${url}/spark/v1/warm`);
+    await until(() => upstream.connections[0]?.socket.destroyed ?? false);
+
+    expect((await call(`${url}/spark/v1/x`)).status).toBe(502);
+    expect(upstream.requests()).toBe(2);
   });
 
   it('does not have it sent again once an answer has begun', async () => {

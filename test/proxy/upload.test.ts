@@ -1,5 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { call, dial, rawCall, startProxy, startRawUpstream, startUpstream, until } from './support.js';
+import { IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
+import { Upload } from '../../src/upload.js';
+import { call, dial, pause, rawCall, startProxy, startRawUpstream, startUpstream, until } from './support.js';
 
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
@@ -101,5 +104,15 @@ describe('uploads', () => {
 
     expect(answer).toMatch(/^HTTP\/1\.1 400 /);
     expect(upstream.seen).toEqual([]);
+  });
+
+  // The HTTP client destroys a body with an error. An `error` event that nobody hears ends the process.
+  it('may be given up with an error', async () => {
+    const upload = new Upload(new IncomingMessage(new Socket()), 1_000);
+
+    upload.destroy(new Error('given up'));
+    await pause(10);
+
+    expect(upload.errored).toMatchObject({ message: 'given up' });
   });
 });
