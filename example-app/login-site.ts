@@ -8,7 +8,7 @@ import { logError } from './log.js';
 import { basePath, type LoginSiteOptions, parseSiteOptions, type SiteSettings } from './options.js';
 import { guardPages, sendProblem } from './page.js';
 import { failure, type Problem } from './problem.js';
-import { createOwnSession, type OwnSession } from './session.js';
+import { createOwnSession } from './session.js';
 import { callbackRoute, signInRoutes } from './sign-in.js';
 import type { Site } from './site.js';
 
