@@ -42,7 +42,10 @@ async function main(): Promise<void> {
   const spark = await emulator.listen(portNumber(values.port), values.host);
 
   console.log(`Spark emulator: ${spark.url}`);
-  for (const { id, secret } of options.clients ?? DEFAULT_CLIENTS) console.log(`  client    ${id} / ${secret}, any loopback redirect URI`);
+  for (const { id, secret, redirectURIs } of options.clients ?? DEFAULT_CLIENTS) {
+    const uris = redirectURIs === 'loopback' ? 'any loopback redirect URI' : redirectURIs.join(' ');
+    console.log(`  client    ${id} / ${secret}, ${uris}`);
+  }
   for (const { username, password, roles } of options.people ?? DEFAULT_PEOPLE) {
     console.log(`  person    ${username} / ${password} (${roles.join(', ')})`);
   }

@@ -95,17 +95,40 @@ describe('the program', () => {
     expect(await jsonOf(await fetch(`${url}/_emulator/grants`))).toHaveLength(2);
   });
 
+  it('takes every other option as JSON', async () => {
+    const people = [{ username: 'somebody', password: 'else', roles: ['private'] }];
+    const { says } = run('--port', '0', '--options', JSON.stringify({ people, expiresIn: 60 }), '--expires-in', '30');
+    const url = await says(ADDRESS);
+    await says(/somebody \/ else/);
+
+    const answer = await fetch(`${url}/v1/oauth2/grant`, {
+      method: 'POST',
+      body: new URLSearchParams({
+        client_id: 'emulator-client',
+        client_secret: 'emulator-secret',
+        grant_type: 'password',
+        username: 'somebody',
+        password: 'else',
+      }),
+    });
+
+    expect((await jsonOf(answer)).expires_in).toBe(30);
+  });
+
   it('explains itself', async () => {
     const { code, stdout } = await run('--help').ended;
 
     expect(code).toBe(0);
-    for (const flag of ['--port', '--host', '--expires-in', '--rotation', '--control']) expect(stdout).toContain(flag);
+    for (const flag of ['--port', '--host', '--expires-in', '--rotation', '--options', '--control'])
+      expect(stdout).toContain(flag);
   });
 
   it.each([
     [['--port', 'x'], '--port'],
     [['--rotation', 'x'], '"rotation"'],
     [['--expires-in', 'x'], '"expiresIn"'],
+    [['--options', 'x'], '--options'],
+    [['--options', '{"nothing":1}'], '"nothing"'],
     [['--nothing'], '--nothing'],
   ])('ends with 1 and a message for %j', async (args, text) => {
     const { code, stderr } = await run(...args).ended;

@@ -86,6 +86,29 @@ describe('the HTTP controls', () => {
     expect(await statusOf(spark, tokens)).toBe(401);
   });
 
+  it('tell whether a refresh token is accepted, without using it', async () => {
+    const spark = await startEmulator({ controls: true, reuseDetection: true });
+    const accepted = async (token: string) => (await jsonOf(await control(spark, 'accepts', { token }))).accepted;
+    const first = await spark.tokensOf('agent');
+    const second = await spark.tokens({ grant_type: 'refresh_token', refresh_token: first.refresh_token });
+
+    expect([await accepted('unknown'), await accepted(first.refresh_token)]).toEqual([false, false]);
+    expect(await accepted(second.refresh_token)).toBe(true);
+    expect(spark.grants()).toHaveLength(2);
+    spark.revoke(second.access_token);
+    expect(await accepted(second.refresh_token)).toBe(false);
+  });
+
+  it('tell that a spent refresh token is accepted in its grace window', async () => {
+    const spark = await startEmulator({ controls: true, rotation: 'grace', graceMs: 1_000 });
+    const { refresh_token: token } = await spark.tokensOf('agent');
+    await spark.tokens({ grant_type: 'refresh_token', refresh_token: token });
+
+    expect(spark.acceptsRefreshToken(token)).toBe(true);
+    spark.clock.advance(1_000);
+    expect(spark.acceptsRefreshToken(token)).toBe(false);
+  });
+
   it('plan faults and delays', async () => {
     const spark = await startEmulator({ controls: true });
     const tokens = await spark.tokensOf('agent');
@@ -110,6 +133,7 @@ describe('the HTTP controls', () => {
     ['clock', undefined, 'NaN'],
     ['revoke', {}, '"person"'],
     ['expire', { token: 5 }, '"token"'],
+    ['accepts', {}, '"token"'],
   ])('say what is wrong with %s %j', async (path, input, text) => {
     const spark = await startEmulator({ controls: true });
 
