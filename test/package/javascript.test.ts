@@ -1,5 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { freePort } from '../support/redis.js';
 import { Visitor } from '../support/visitor.js';
 import { entryPoints, installConsumer, packPackage, ROOT, run, startConsumer } from './packed.js';
 
@@ -34,6 +35,18 @@ describe('the package in a JavaScript project', () => {
 
     await expect(run(process.execPath, [jest, '--ci'], folder)).resolves.toBeDefined();
   }, 60_000);
+
+  it('signs in and calls the API from the quick start of the README, pasted as it is', async () => {
+    const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
+    const [, code] = /<!-- quick start -->\n```js\n(.*?)\n```\n<!-- \/quick start -->/s.exec(readme) ?? [];
+    if (code === undefined) throw new Error('README.md has no quick start');
+    await writeFile(join(folder, 'app.mjs'), code);
+    const person = new Visitor(await startConsumer(folder, 'app.mjs', await freePort()));
+
+    expect((await person.signIn()).headers.location).toBe('/');
+    expect((await person.page('/')).text).toContain('/spark/v1/my/account');
+    expect((await person.call('/spark/v1/my/account')).status).toBe(200);
+  });
 
   it('gives import and require the same objects at every entry point', async () => {
     const answers = JSON.parse(await run(process.execPath, ['same.mjs', ...names], folder));

@@ -88,12 +88,13 @@ export async function installConsumer(name: string, tarball: string): Promise<st
   return folder;
 }
 
-/** Starts a consumer's program, which prints its address and runs until its standard input ends. Answers that address. */
-export async function startConsumer(folder: string, script: string): Promise<string> {
-  const program = spawn(process.execPath, [script], { cwd: folder, env: environment(), stdio: 'pipe' });
+/** Starts a consumer's program until the tests end. It prints its address, and listens at `port` if one is given. */
+export async function startConsumer(folder: string, script: string, port?: number): Promise<string> {
+  const env = port === undefined ? environment() : { ...environment(), PORT: String(port) };
+  const program = spawn(process.execPath, [script], { cwd: folder, env, stdio: 'pipe' });
   const ended = new Promise<void>((resolve) => program.once('close', () => resolve()));
   ends.push(async () => {
-    program.stdin.end();
+    program.kill();
     await ended;
   });
   let errors = '';
