@@ -129,6 +129,7 @@ function answerError(res: ServerResponse, error: SparkError, { tokens }: ProxySe
   res.setHeader('Content-Type', 'application/json; charset=utf-8');
   res.setHeader('Cache-Control', 'no-store');
   res.setHeader('X-Content-Type-Options', 'nosniff');
+  if (error.status === 405) res.setHeader('Allow', [...METHODS].join(', '));
   if (error instanceof UnavailableError)
     res.setHeader('Retry-After', String(Math.max(1, Math.ceil(error.retryAfterMs / 1_000))));
   res.end(JSON.stringify(tokens.upstream.errorBody(error.status, error.code, error.message)));

@@ -162,10 +162,11 @@ describe('a client that leaves', () => {
 describe('an application that answers by itself meanwhile', () => {
   // A time-out middleware, say: what the API does after that must not break what was said already.
   it.each([
-    ['answers', (api: Socket) => api.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}')],
-    ['resets', (api: Socket) => api.resetAndDestroy()],
-  ])('keeps its answer when the API %s', async (_what, act) => {
-    const upstream = await startRawUpstream(() => undefined);
+    ['answers', '', (api: Socket) => api.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}')],
+    ['resets', '', (api: Socket) => api.resetAndDestroy()],
+    ['ends a refusal', 'HTTP/1.1 401 No\r\nContent-Length: 2\r\n\r\n{', (api: Socket) => api.write('}')],
+  ])('keeps its answer when the API %s', async (_what, before, act) => {
+    const upstream = await startRawUpstream((socket) => socket.write(before));
     const { url } = await startProxy({
       target: upstream.url,
       before: (app) =>
