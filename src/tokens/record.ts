@@ -50,9 +50,9 @@ export type Freshness = 'use' | 'renew-behind' | 'wait';
 /** Never let the hard limit eat a short lifetime: at most 1/20 of it. */
 const HARD_SHARE = 1 / 20;
 
-/** What to do with a record of which `leftMs` milliseconds are left now. */
+/** What to do with a renewable record of which `leftMs` milliseconds are left now. */
 export function freshness(record: TokenRecord, leftMs: number | undefined, limits: Limits): Freshness {
-  if (leftMs === undefined || record.lifetimeMs === undefined || record.refreshToken === undefined) return 'use';
+  if (leftMs === undefined || record.lifetimeMs === undefined) return 'use';
   if (leftMs <= Math.min(limits.hardMs, record.lifetimeMs * HARD_SHARE)) return 'wait';
   return leftMs <= record.lifetimeMs * limits.softShare * jitter(record.commitId) ? 'renew-behind' : 'use';
 }

@@ -4,7 +4,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { SignInRequiredError, TokenError, UnavailableError } from '../errors.js';
 import type { UpstreamProfile } from '../platform.js';
 import { RecentRenewals, type Renewal } from './recent.js';
-import { freshness, type Limits, type Seen, type TokenOrigin, type TokenRecord, type Tokens } from './record.js';
+import {
+  type Freshness,
+  freshness,
+  type Limits,
+  type Seen,
+  type TokenOrigin,
+  type TokenRecord,
+  type Tokens,
+} from './record.js';
 import type { TokenStore } from './store.js';
 
 /** What became of an access token that was sent to the API. */
@@ -24,6 +32,8 @@ export interface TokenServiceOptions {
   readonly upstream: UpstreamProfile;
   /** Spends the record's refresh token. Rejects with `TokenError`. */
   readonly renew: (record: TokenRecord) => Promise<Tokens>;
+  /** Can this record be renewed? Default: if it has a refresh token. Client credentials need none. */
+  readonly renewable?: ((record: TokenRecord) => boolean) | undefined;
   /** Makes tokens unusable at the server, where it has a way to. */
   readonly revoke?: ((tokens: Tokens) => Promise<void>) | undefined;
   /**
@@ -186,7 +196,7 @@ export class TokenService {
       if (left === undefined || left > 0) return reading.record;
       throw new SignInRequiredError('The sign-in has expired. Sign in again.');
     }
-    switch (freshness(reading.record, left, this.limits)) {
+    switch (this.freshness(reading.record, left)) {
       case 'use':
         return reading.record;
       case 'renew-behind':
@@ -199,7 +209,7 @@ export class TokenService {
 
   /** The API refused this access token as expired. Answers the one to try next; undefined: let the refusal stand. */
   private async afterRefusal(key: string, refused: TokenRecord): Promise<TokenRecord | undefined> {
-    if (refused.state === 'dead' || refused.refreshToken === undefined) {
+    if (refused.state === 'dead' || !this.renewable(refused)) {
       throw new SignInRequiredError('The sign-in has expired. Sign in again.');
     }
     if (refused.afterRefusal && refused.ageMs < REFUSED_AGAIN_MS) return undefined;
@@ -227,6 +237,14 @@ export class TokenService {
 
   private left({ record, at }: Reading): number | undefined {
     return record.leftMs === undefined ? undefined : record.leftMs - (this.clock.now() - at);
+  }
+
+  private freshness(record: TokenRecord, leftMs: number | undefined): Freshness {
+    return this.renewable(record) ? freshness(record, leftMs, this.limits) : 'use';
+  }
+
+  private renewable(record: TokenRecord): boolean {
+    return this.options.renewable?.(record) ?? record.refreshToken !== undefined;
   }
 
   private renewBehind(key: string, record: TokenRecord): void {
@@ -308,7 +326,7 @@ export class TokenService {
   }
 
   private needsRenewal(record: TokenRecord): boolean {
-    return record.state === 'live' && freshness(record, record.leftMs, this.limits) === 'wait';
+    return record.state === 'live' && this.freshness(record, record.leftMs) === 'wait';
   }
 
   /** We alone may spend this refresh token now. */
