@@ -36,8 +36,10 @@ beforeEach(() => {
   temporary = mkdtempSync(path.join(tmpdir(), 'login-site-run-'));
 });
 
-afterEach(() => {
-  for (const child of children.splice(0)) child.kill('SIGKILL');
+afterEach(async () => {
+  // By a signal that it can act on: after a failed test too, its Redis is to go with it.
+  const running = children.splice(0).filter((child) => child.exitCode === null && child.signalCode === null);
+  await Promise.all(running.map((child) => child.kill('SIGTERM') && once(child, 'exit')));
   rmSync(temporary, { recursive: true, force: true });
 });
 
