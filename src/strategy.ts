@@ -14,7 +14,7 @@ import {
 import { type Grant, type GrantEndpoint, lifetimeFrom, requestGrant, revokeToken } from './grant.js';
 import { PROVIDER_SIGN_OUT_PATH, type Role, SPARK_UPSTREAM, TOKEN_PATH } from './platform.js';
 import { ownSessionKey, tokenKeyOf } from './session.js';
-import { type Callback, mismatch, readCallback } from './signin/callback.js';
+import { type Callback, mismatch, readCallback, withoutWords } from './signin/callback.js';
 import { removeLink } from './signin/link.js';
 import { coverLogIn, linkToPresentUser, type PassportRequest } from './signin/login.js';
 import {
@@ -91,6 +91,8 @@ export class SparkStrategy extends OAuth2Strategy {
   readonly userAgent: string;
   /** Where the application is reached, from `callbackURL`; undefined when that is a path alone. */
   readonly origin: string | undefined;
+  /** Path of the callback, as the application sees it. */
+  readonly callbackPath: string;
   /** Spark's own sign-out page. It takes no return address. */
   readonly providerSignOutURL: string;
 
@@ -135,6 +137,7 @@ export class SparkStrategy extends OAuth2Strategy {
     this.apiURL = settings.apiURL;
     this.sessionKey = settings.sessionKey;
     this.userAgent = settings.userAgent;
+    this.callbackPath = settings.callbackPath;
     this.origin = URL.canParse(settings.callbackURL) ? new URL(settings.callbackURL).origin : undefined;
     this.providerSignOutURL = settings.platformURL + PROVIDER_SIGN_OUT_PATH;
 
@@ -198,20 +201,22 @@ export class SparkStrategy extends OAuth2Strategy {
     );
   }
 
-  /** Removes the person's tokens, signs out of Passport and destroys the session. `revoke` also ends the tokens at Spark. */
+  /**
+   * Removes the person's tokens, signs out of Passport and destroys the session. `revoke` also ends the tokens at Spark.
+   * @throws SparkError `revocation_failed`, when all else is done
+   */
   async signOut(req: IncomingMessage, options: { readonly revoke?: boolean } = {}): Promise<void> {
     const request = req as ExpressRequest;
     const key = tokenKeyOf(request, this);
-    if (key !== undefined) {
-      const removed = await this.tokens.remove(key);
-      if (options.revoke && removed) await this.tokens.revoke(removed);
-    }
+    const removed = key === undefined ? undefined : await this.tokens.remove(key);
     removeLink(request.session, this.sessionKey);
-    const { logout, session } = request;
+    const { logout } = request;
     if (logout) await calledBack((done) => logout.call(request, {}, done));
-    const { session: after = session } = request;
-    if (after?.destroy) await calledBack((done) => after.destroy?.(done));
+    const { session } = request; // logout has made it anew
+    if (session?.destroy) await calledBack((done) => session.destroy?.(done));
     if (request.res && !request.res.headersSent) forgetFinished(request.res, this.isSecure(request));
+    // Last: when Spark can't be told, the person is signed out here all the same.
+    if (options.revoke && removed) await this.tokens.revoke(removed);
   }
 
   /** How the session's tokens stand; undefined when nobody is signed in with Spark. @throws UnavailableError */
@@ -398,8 +403,9 @@ export class SparkStrategy extends OAuth2Strategy {
     const { req, res } = context;
     res.setHeader('Cache-Control', 'no-store');
     res.setHeader('Referrer-Policy', 'no-referrer'); // this address holds the code
-    const callback = readCallback(urlParts(req).query);
-    const transaction = callback.state === undefined ? undefined : await this.attempts.take(req, res, callback.state);
+    const read = readCallback(urlParts(req).query);
+    const transaction = read.state === undefined ? undefined : await this.attempts.take(req, res, read.state);
+    const callback = transaction ? read : withoutWords(read);
     if (callback.kind === 'denied') return this.denied(context, callback);
     if (callback.kind === 'error')
       return this.refuseOrFail(context, authorizationError(callback), errorMessage(callback));
@@ -501,13 +507,13 @@ export class SparkStrategy extends OAuth2Strategy {
       'access_denied',
     );
     if (context.wall) this.refuse(context, error, DENIED);
-    else this.fail({ message: error.message });
+    else this.fail({ message: error.message, code: error.code });
   }
 
   /** No attempt in this browser belongs to this callback: reloaded, late, or somebody else's. */
   private async attemptIsGone(context: Context, callback: Callback): Promise<void> {
     if (await this.isSignedIn(context.req)) {
-      this.redirect('/');
+      this.redirect(safeReturnTo(context.options.returnTo, this.settings.callbackPath));
       return;
     }
     const problem =
@@ -520,13 +526,13 @@ export class SparkStrategy extends OAuth2Strategy {
   /** A wall answers by itself; a route fails for what the person did, and errs for what went wrong. */
   private refuseOrFail(context: Context, error: AuthorizationError, message: WallMessage, info?: object): void {
     if (context.wall) this.refuse(context, error, message);
-    else if (error.status === 403) this.fail(info ?? { message: error.message }, 403);
+    else if (error.status === 403) this.fail(info ?? { message: error.message, code: error.code }, 403);
     else this.error(error);
   }
 
   private refuse({ req, res, options }: Context, error: unknown, message: WallMessage): void {
     if (options.failWithError || options.wall === 'fail') {
-      this.fail({ message: message.text }, message.status);
+      this.fail({ message: message.text, code: message.code }, message.status);
       return;
     }
     if (message.status >= 500) {

@@ -94,6 +94,16 @@ function readHybrid(params: ReadonlyMap<string, string>): Callback {
   };
 }
 
+/**
+ * A callback that no attempt of this browser belongs to, without the texts that came with it. Spark may leave the state
+ * out of an error, so the error counts; but anybody can send a link here, and its words are not to be shown as Spark's.
+ */
+export function withoutWords(callback: Callback): Callback {
+  if (callback.kind === 'denied') return { ...callback, description: undefined };
+  if (callback.kind === 'error') return { ...callback, description: undefined, uri: undefined };
+  return callback;
+}
+
 /** Does this callback answer the question that the attempt asked? Says why not. `provider`: where people sign in. */
 export function mismatch(
   callback: Extract<Callback, { kind: 'code' }>,

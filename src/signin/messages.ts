@@ -51,11 +51,8 @@ export function authorizationError({
   description,
   uri,
 }: Extract<Callback, { kind: 'error' }>): AuthorizationError {
-  return new AuthorizationError(
-    plainText(description) ?? `Spark refused the sign-in: ${plainText(error)}.`,
-    error.slice(0, 100),
-    uri,
-  );
+  const code = /^[\w.]{1,60}$/.test(error) ? error : 'unknown_error'; // it comes from the URL, and may be anything
+  return new AuthorizationError(plainText(description) ?? `Spark refused the sign-in: ${code}.`, code, plainText(uri));
 }
 
 /** What a wall says of an error that something threw. */

@@ -13,7 +13,7 @@ import {
   type TokenRecord,
   type Tokens,
 } from './record.js';
-import type { TokenStore } from './store.js';
+import { guarded, type TokenStore } from './store.js';
 
 /** What became of an access token that was sent to the API. */
 export interface Sent<T> {
@@ -107,7 +107,7 @@ export class TokenService {
   private waiting = 0;
 
   constructor(private readonly options: TokenServiceOptions) {
-    this.store = options.store;
+    this.store = guarded(options.store);
     this.upstream = options.upstream;
     this.limits = { softShare: 0.5, hardMs: 30_000, ...options.limits };
     this.clock = options.clock ?? { now: () => performance.now(), sleep: (ms) => delay(ms) };

@@ -1,3 +1,4 @@
+import { SparkError, UnavailableError } from '../errors.js';
 import type { Seen, TokenOrigin, TokenRecord, Tokens } from './record.js';
 
 /** A record to begin with. */
@@ -73,3 +74,26 @@ export interface TokenStore {
 
 /** Default time that a record is kept after its last use: 30 days, in milliseconds. */
 export const DEFAULT_TTL_MS = 30 * 24 * 60 * 60 * 1_000;
+
+/** A store whose every failure is an {@link UnavailableError}: what a database driver throws must not become a 500, or show its arguments. */
+export function guarded(store: TokenStore): TokenStore {
+  return {
+    create: (...args) => guard(() => store.create(...args)),
+    read: (...args) => guard(() => store.read(...args)),
+    claim: (...args) => guard(() => store.claim(...args)),
+    extend: (...args) => guard(() => store.extend(...args)),
+    commit: (...args) => guard(() => store.commit(...args)),
+    settle: (...args) => guard(() => store.settle(...args)),
+    markDead: (...args) => guard(() => store.markDead(...args)),
+    remove: (...args) => guard(() => store.remove(...args)),
+  };
+}
+
+async function guard<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    if (error instanceof SparkError) throw error;
+    throw new UnavailableError('The token store failed.', { code: 'store_unavailable', cause: error });
+  }
+}

@@ -162,3 +162,14 @@ it('calls a custom state store by its arity, and refuses what it refuses', async
   verdict = false;
   expect((await new Visitor(url).signIn('/page')).status).toBe(403);
 });
+
+// Spark may leave the state out of an error, so anybody's link can look like one: its words are not Spark's.
+it('shows none of the text of an error that this browser did not ask for', async () => {
+  const { url } = await startApp();
+  const text = 'Call 555-0100 and tell your password';
+  const page = await new Visitor(url).page(
+    `/auth/spark/callback?error=server_error&error_description=${encodeURIComponent(text)}`,
+  );
+  expect(page.status).toBe(502);
+  expect(page.text).not.toContain('555');
+});

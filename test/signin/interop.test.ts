@@ -136,3 +136,23 @@ describe('two strategies in one application', () => {
     expect(second.text).toContain('give one of them a &quot;sessionKey&quot; of its own');
   });
 });
+
+it('signs out here even when Spark can not be told to revoke the tokens', async () => {
+  const { url, spark } = await startApp({
+    routes: (app, passport, strategy) => {
+      app.post('/sign-out', (req, res) => {
+        strategy.signOut(req, { revoke: true }).then(
+          () => res.json({}),
+          (error: { code: string }) => res.json({ failed: error.code }),
+        );
+      });
+      app.use(passport.authenticate('spark'));
+    },
+  });
+  const person = new Visitor(url);
+  await person.signIn('/page');
+  await spark.close();
+  expect((await person.agent.post('/sign-out')).body).toEqual({ failed: 'revocation_failed' });
+  expect((await person.call('/spark/v1/my/account')).status).toBe(401);
+  expect((await person.page('/page')).status).toBe(302);
+});

@@ -48,6 +48,32 @@ it('fails for a denial, so that failureRedirect and messages work', async () => 
   expect((await new Visitor(url).signIn('/login', { decision: 'deny' })).headers.location).toBe('/sorry');
 });
 
+it('fails with a stable code, and in the words of Spark only for an attempt of this browser', async () => {
+  const failures: object[] = [];
+  const { url } = await startApp({
+    routes: (app, passport) => {
+      app.get('/login', passport.authenticate('spark'));
+      app.get('/auth/spark/callback', (req, res, next) => {
+        (
+          passport.authenticate('spark', (_error: unknown, _user: unknown, info: object) => {
+            failures.push(info);
+            res.json({});
+          }) as RequestHandler
+        )(req, res, next);
+      });
+    },
+  });
+  const person = new Visitor(url);
+  await person.signIn('/login', { decision: 'deny' });
+  await person.page('/auth/spark/callback?error=access_denied&error_description=Call+555');
+  await person.page('/auth/spark/callback?code=abc&state=unknown');
+  expect(failures).toEqual([
+    { message: 'The user denied you access', code: 'access_denied' },
+    { message: 'The person denied access.', code: 'access_denied' },
+    { message: 'The attempt to sign in is not known here.', code: 'attempt_unknown' },
+  ]);
+});
+
 it('errs with a typed error when Spark refuses the code, without a secret in it', async () => {
   let caught: { name?: string; code?: string } & Error = new Error('none');
   const { url, spark } = await startApp({

@@ -1,4 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { inspect } from 'node:util';
 import { createSparkEmulator, type SparkEmulatorHandle, type SparkEmulatorOptions } from '../../src/emulator/index.js';
 import { requestGrant } from '../../src/grant.js';
 import {
@@ -295,6 +296,16 @@ describe('a store that fails', () => {
     expect(await token()).toBe(renewed);
     expect((await read())?.generation).toBe(1);
     expect(spark.grants('refresh_token')).toHaveLength(1);
+  });
+
+  it('turns whatever a store of somebody else throws into unavailable, without its details', async () => {
+    const away = async (): Promise<never> => {
+      throw Object.assign(new Error('duplicate row'), { parameters: ['secret token'] });
+    };
+    const { token } = await bench({}, { wrap: (store) => Object.assign(Object.create(store), { read: away }) });
+    const error: unknown = await token().catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(UnavailableError);
+    expect(inspect(error, { depth: 10, showHidden: true })).not.toContain('secret token');
   });
 
   it('says unavailable, never signed out, while the store is away', async () => {
