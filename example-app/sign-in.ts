@@ -1,6 +1,6 @@
 import { type NextFunction, type Request, type RequestHandler, type Response, Router } from 'express';
 import type { AuthenticateOptions } from 'passport';
-import type { SparkAuthenticateOptions, SparkStrategy } from '../src/index.js';
+import type { SparkAuthenticateOptions } from '../src/index.js';
 import { readChoice } from './choice.js';
 import { homePage } from './home-page.js';
 import { guardPages, handler, sendPage, sendProblem } from './page.js';
@@ -45,7 +45,7 @@ export function signInRoutes(site: Site): Router {
 
 /** The way back. One for every role and flow: the strategy's sealed cookie knows which it was. */
 export function callbackRoute(site: Site): RequestHandler {
-  const callbackPath = callbackPathOf(site.settings.strategy);
+  const callbackPath = site.settings.strategy.callbackPath;
   const guard = guardPages(site.settings);
   return (req, res, next) => {
     if (req.method !== 'GET' || req.baseUrl + req.path !== callbackPath) next();
@@ -73,13 +73,4 @@ function finishSignIn({ settings, passport }: Site, req: Request, res: Response,
     },
   );
   finish(req, res, next);
-}
-
-/**
- * The path that the strategy takes for its callback. passport-oauth2 keeps the URL in a field that its types do not show;
- * a path of its own (`callbackPath`) comes first.
- */
-function callbackPathOf(strategy: SparkStrategy): string {
-  const { callbackPath, _callbackURL } = strategy as { callbackPath?: string; _callbackURL?: string };
-  return callbackPath ?? new URL(_callbackURL ?? '/', 'http://localhost').pathname;
 }
