@@ -20,6 +20,8 @@ export interface Outgoing {
 
 /** Enough to find an error code in; the API's 401 bodies are a few hundred bytes. */
 const MAX_401_BYTES = 64 * 1024;
+/** RFC 9110 §15.5.2. */
+const EXPIRED_STATUSES: readonly number[] = [401];
 const RESENDABLE = new Set(['GET', 'HEAD', 'OPTIONS']);
 const RESETS = new Set<unknown>(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
 const TIMEOUTS = new Set<unknown>(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
@@ -108,7 +110,7 @@ export class Exchange implements Passenger {
     if (!Array.isArray(rawHeaders)) throw new Error('The HTTP client gave no raw headers.');
     this.status = status;
     this.rawHeaders = rawHeaders;
-    if (status === 401) {
+    if ((this.profile.expiredStatuses ?? EXPIRED_STATUSES).includes(status)) {
       this.held = [];
       this.heldBytes = 0;
       return;

@@ -10,6 +10,16 @@ export interface GrantEndpoint {
   readonly headers: Readonly<Record<string, string>>;
   /** Deadline for the whole exchange, in milliseconds. */
   readonly timeoutMs: number;
+  /** Default `POST`. `GET` sends no parameters: what is asked with then stands in `headers`. */
+  readonly method?: 'GET' | 'POST';
+  /** Reads the tokens of an answer that is not in the standard form; undefined: there are none in it. */
+  readonly readTokens?: (answer: Readonly<Record<string, unknown>>, answeredAt: number) => Tokens | undefined;
+  /** Reads a refusal that says more than a code and its description; it is thrown as it is. */
+  readonly readRefusal?: (
+    answer: Readonly<Record<string, unknown>>,
+    status: number,
+    retryAfterMs: number | undefined,
+  ) => TokenError | undefined;
   /** Reads a refusal that is not in the standard form; undefined or null: not readable either. */
   readonly parseError?: (body: string, status: number) => Error | null | undefined;
 }
@@ -33,25 +43,29 @@ export async function requestGrant(endpoint: GrantEndpoint, params: Readonly<Rec
   let response: Response;
   let body: string;
   try {
-    response = await fetch(endpoint.url, {
-      method: 'POST',
-      headers: {
-        accept: 'application/json',
-        'content-type': endpoint.format === 'json' ? 'application/json' : 'application/x-www-form-urlencoded',
-        ...endpoint.headers,
-      },
-      body: endpoint.format === 'json' ? JSON.stringify(params) : new URLSearchParams(params).toString(),
-      redirect: 'manual',
-      signal,
-    });
+    response = await fetch(endpoint.url, { ...messageFor(endpoint, params), redirect: 'manual', signal });
     body = await readText(response);
   } catch (error) {
     throw transportError(error, signal, endpoint.timeoutMs);
   }
   const answer = parseObject(body);
-  const grant = response.ok && answer ? grantFrom(answer) : undefined;
+  const grant = response.ok && answer ? grantFrom(answer, response, endpoint) : undefined;
   if (grant) return grant;
   throw refusal(endpoint, response, body, answer, secretsOf(params));
+}
+
+function messageFor({ method, format, headers }: GrantEndpoint, params: Readonly<Record<string, string>>): RequestInit {
+  const accept = 'application/json';
+  if (method === 'GET') return { headers: { accept, ...headers } };
+  return {
+    method: 'POST',
+    headers: {
+      accept,
+      'content-type': format === 'json' ? 'application/json' : 'application/x-www-form-urlencoded',
+      ...headers,
+    },
+    body: format === 'json' ? JSON.stringify(params) : new URLSearchParams(params).toString(),
+  };
 }
 
 const REVOKE_TIMEOUT_MS = 10_000;
@@ -81,7 +95,15 @@ export async function revokeToken(
   }
 }
 
-function grantFrom(answer: Record<string, unknown>): Grant | undefined {
+function grantFrom(
+  answer: Record<string, unknown>,
+  response: Response,
+  { readTokens }: GrantEndpoint,
+): Grant | undefined {
+  if (readTokens) {
+    const tokens = readTokens(answer, answeredAt(response));
+    return tokens && { tokens, params: answer };
+  }
   const { access_token: accessToken, refresh_token: refreshToken } = answer;
   if (typeof accessToken !== 'string' || accessToken === '') return undefined;
   return {
@@ -92,6 +114,12 @@ function grantFrom(answer: Record<string, unknown>): Grant | undefined {
     },
     params: answer,
   };
+}
+
+/** When the server answered, by its own clock where it says so: a date in the answer is by that clock too. */
+function answeredAt(response: Response): number {
+  const at = Date.parse(response.headers.get('date') ?? '');
+  return Number.isFinite(at) ? at : Date.now();
 }
 
 /** Spark answers with a number, a string, 0, or leaves `expires_in` out: then its tokens live the documented day. */
@@ -116,6 +144,8 @@ function refusal(
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     });
 
+  const own = endpoint.readRefusal?.(answer ?? {}, status, retryAfterMs);
+  if (own) return own;
   if (status >= 500) return fail(`The token endpoint answered ${status}.`, 'server_error', 'unknown');
   if (status === 429) return fail('The token endpoint asked to slow down (429).', 'rate_limited', 'refused');
   if (status >= 300 && status < 400) {
@@ -133,8 +163,8 @@ function refusal(
     return fail(message, error, 'refused', typeof uri === 'string' ? uri : undefined);
   }
   if (response.ok) return fail('The token endpoint answered 200 without an access token.', 'bad_response', 'unknown');
-  const own = parseRefusal(endpoint, body, status);
-  if (own) return fail(own.message, errorCode(own), 'refused');
+  const other = parseRefusal(endpoint, body, status);
+  if (other) return fail(other.message, errorCode(other), 'refused');
   const envelope = (answer?.D ?? {}) as { Code?: unknown; Message?: unknown };
   if (envelope.Code !== undefined) {
     return fail(`The token endpoint refused: ${String(envelope.Message)}`, `spark_${String(envelope.Code)}`, 'refused');
@@ -219,7 +249,7 @@ function retryAfter(header: string | null): number | undefined {
   return Number.isFinite(ms) && ms > 0 ? ms : undefined;
 }
 
-const SECRET_PARAMS = ['client_secret', 'code', 'code_verifier', 'refresh_token', 'password'];
+const SECRET_PARAMS = ['client_secret', 'code', 'code_verifier', 'refresh_token', 'password', 'mfa_token', 'otp'];
 
 function secretsOf(params: Readonly<Record<string, string>>): string[] {
   return SECRET_PARAMS.flatMap((name) => params[name] ?? []).filter((secret) => secret.length >= 4);

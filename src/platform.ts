@@ -35,7 +35,9 @@ export const DEFAULT_LIFETIME_MS = 24 * 60 * 60 * 1_000;
 export interface UpstreamProfile {
   /** Scheme of the `Authorization` header. */
   readonly scheme: 'OAuth' | 'Bearer';
-  /** Does this 401 say that the access token has expired? `body` is empty where there is none to read (HEAD). */
+  /** Statuses of the answers that may say so: these are held back until it is known. Default 401. */
+  readonly expiredStatuses?: readonly number[];
+  /** Does this answer say that the access token has expired? `body` is empty where there is none to read (HEAD). */
   isExpired(wwwAuthenticate: string, body: string): boolean;
   /** Paths (lower case, exact or as a prefix before `/`) that the proxy never forwards: they deal in tokens. */
   readonly refusedPaths: readonly string[];

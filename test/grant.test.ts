@@ -173,3 +173,47 @@ it('shows no secret in its errors, even where the server repeats it', async () =
   expect(error.message).toBe('[hidden] of [hidden] is spent');
   expect(inspect(error, { depth: 10, showHidden: true })).not.toMatch(/the-refresh-token|the-client-secret/);
 });
+
+describe('a token endpoint with a way of its own', () => {
+  it('is asked with GET and its headers, and its own form of tokens is read', async () => {
+    let seen: unknown;
+    const { url } = await serve((req, res) => {
+      seen = { method: req.method, type: req.headers['content-type'], authorization: req.headers.authorization };
+      res.setHeader('Date', 'Mon, 24 Mar 2014 12:00:00 GMT').end('{"token":"a","until":"2014-03-24T13:00:00Z"}');
+    });
+
+    const { tokens } = await requestGrant(
+      endpoint(url, {
+        method: 'GET',
+        headers: { authorization: 'Bearer first' },
+        readTokens: ({ token, until }, answeredAt) => ({
+          accessToken: String(token),
+          lifetimeMs: Date.parse(String(until)) - answeredAt,
+        }),
+      }),
+      {},
+    );
+
+    expect(seen).toEqual({ method: 'GET', type: undefined, authorization: 'Bearer first' });
+    expect(tokens).toEqual({ accessToken: 'a', lifetimeMs: 3_600_000 });
+  });
+
+  it('gave no tokens when none are found in its form', async () => {
+    const url = await answering(200, '{"access_token":"a"}');
+    const error = await errorOf(requestGrant(endpoint(url, { readTokens: () => undefined }), PARAMS));
+
+    expect(error).toMatchObject({ code: 'bad_response', outcome: 'unknown' });
+  });
+
+  it('refuses with what is read of its refusals', async () => {
+    const own = new TokenError('A code is needed.', 'step_up');
+    const url = await answering(429, '{"why":"step up"}', { 'Retry-After': '7' });
+    const readRefusal: GrantEndpoint['readRefusal'] = ({ why }, status, retryAfterMs) =>
+      why === 'step up' && status === 429 && retryAfterMs === 7_000 ? own : undefined;
+
+    expect(await errorOf(requestGrant(endpoint(url, { readRefusal }), PARAMS))).toBe(own);
+    expect(await errorOf(requestGrant(endpoint(await answering(400, 'x'), { readRefusal }), PARAMS))).toMatchObject({
+      code: 'bad_response',
+    });
+  });
+});

@@ -5,6 +5,7 @@ import { basename, dirname, join, posix } from 'node:path';
 const ROOMS = `
   errors
   platform
+  http-authorization
   options
   headers
   paths
@@ -17,6 +18,7 @@ const ROOMS = `
   tokens/cache
   tokens/seal
   tokens/memory
+  tokens/store-option
   tokens/redis
   tokens/service
   grant

@@ -3,8 +3,8 @@ import type { AuthenticateOptions } from 'passport';
 import { ConfigError } from '../errors.js';
 import { OptionCheck, parseURL } from '../options.js';
 import { API_URL, FLOWS, type Flow, GRANT_PATH, PLATFORM_URL, ROLES, type Role } from '../platform.js';
-import { MemoryTokenStore } from '../tokens/memory.js';
 import type { TokenStore } from '../tokens/store.js';
+import { tokenStoreOption } from '../tokens/store-option.js';
 import { portalProblem } from './urls.js';
 
 /** A portal's name; `false` is the multi-agent endpoint, where the consumer picks one of the linked agents. */
@@ -164,7 +164,7 @@ export function parseStrategyOptions(options: SparkStrategyOptions, verify: unkn
     ...callbackOptions(check, options),
     userAgent: headerText(check, 'userAgent', options.userAgent ?? 'passport-spark'),
     ...roleOptions(check, options),
-    tokenStore: storeOption(check, options.tokenStore),
+    tokenStore: tokenStoreOption(check, options.tokenStore),
     platformURL: check.origin('platformURL', options.platformURL ?? PLATFORM_URL),
     apiURL,
     authorizationURL:
@@ -247,19 +247,6 @@ function stateOptions(
     store: typeof store === 'object' ? (usable as StateStore) : undefined, // both functions were found above
     pkce: pkce === true || pkce === 'S256',
   };
-}
-
-function storeOption(check: OptionCheck, store: TokenStore | undefined): TokenStore {
-  if (store === undefined) return new MemoryTokenStore();
-  for (const name of ['create', 'read', 'claim', 'extend', 'commit', 'settle', 'markDead', 'remove'] as const) {
-    if (typeof store?.[name] !== 'function') {
-      check.problem(
-        `"tokenStore" has no ${name}(); write new RedisTokenStore(redis), or an object with the TokenStore contract.`,
-      );
-      break;
-    }
-  }
-  return store;
 }
 
 function cookieSecret(check: OptionCheck, options: SparkStrategyOptions): string {

@@ -40,6 +40,8 @@ export const tokenStoreContract: readonly ContractCase[] = [
         role: 'vow',
         portal: 'myportal',
         redirectURI: 'https://app.example.com/cb',
+        grant: 'client_credentials',
+        scope: 'listings contacts',
       });
       const read = await store.read(key);
       assert.ok(read);
@@ -53,6 +55,8 @@ export const tokenStoreContract: readonly ContractCase[] = [
         role: 'vow',
         portal: 'myportal',
         redirectURI: 'https://app.example.com/cb',
+        grant: 'client_credentials',
+        scope: 'listings contacts',
         generation: 0,
         state: 'live',
         afterRefusal: false,

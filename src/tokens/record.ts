@@ -18,6 +18,10 @@ export interface TokenOrigin {
   readonly portal?: string | undefined;
   /** Sent with a renewal: its domain must match the registered one (vendor's OAuth 2 page). */
   readonly redirectURI?: string | undefined;
+  /** How the tokens were got, where their renewal depends on it: `client_credentials` asks for new ones, and spends nothing. */
+  readonly grant?: string | undefined;
+  /** What they were asked for, for a renewal that has to ask again (RFC 6749 §3.3). */
+  readonly scope?: string | undefined;
 }
 
 /** What is kept under a session link's key, as a store reads it back. */

@@ -103,6 +103,8 @@ export class RedisTokenStore implements TokenStore {
       ro: record.role,
       po: record.portal,
       ru: record.redirectURI,
+      gr: record.grant,
+      sc: record.scope,
       pm: record.permanent ? '1' : undefined,
     });
     return (await this.write(CREATE, key, [this.ttlMs, record.commitId, ...fields])) === 1;
@@ -350,6 +352,8 @@ function recordOf(answer: readonly unknown[], fields: ReadonlyMap<string, string
     role: fields.get('ro') as Role | undefined, // written by `create` alone
     portal: fields.get('po'),
     redirectURI: fields.get('ru'),
+    grant: fields.get('gr'),
+    scope: fields.get('sc'),
   };
 }
 
