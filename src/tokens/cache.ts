@@ -58,7 +58,8 @@ export class RecordCache {
     const present = this.fills.get(fill.key);
     present?.delete(fill);
     if (present?.size === 0) this.fills.delete(fill.key);
-    if (record && !fill.overtaken) this.records.set(fill.key, { record, at: fill.at });
+    // A dead record is not remembered: a late writer, or a process that offers a renewal again, may have revived it.
+    if (record?.state === 'live' && !fill.overtaken) this.records.set(fill.key, { record, at: fill.at });
   }
 
   /** The key is about to change, or has changed: forget it, and what is being read of it. */

@@ -319,6 +319,8 @@ export class TokenService {
           seen = answer.record;
           break;
         case 'granted':
+          // A process that was frozen meanwhile may have lost the claim again: the store knows.
+          if (this.clock.now() - at > LEASE_MS / 2) break;
           return await this.spend(key, { ...answer, at, attemptId, began, afterRefusal });
       }
     }

@@ -24,6 +24,12 @@ function cacheAt(max = 10): { cache: RecordCache; pass(ms: number): void } {
   };
 }
 
+it('does not remember a dead record, which may come to life in another process', () => {
+  const { cache } = cacheAt();
+  cache.end(cache.begin('key'), { ...RECORD, state: 'dead' });
+  expect(cache.get('key')).toBeUndefined();
+});
+
 it('serves what was read, counted down, and not beyond its time', () => {
   const { cache, pass } = cacheAt();
   cache.end(cache.begin('key'), RECORD);

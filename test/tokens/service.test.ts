@@ -184,6 +184,38 @@ describe('one renewal', () => {
   });
 });
 
+describe('a process that was frozen', () => {
+  it('asks for its claim again when it slept beyond its lease before it could use it', async () => {
+    const asleep = { ms: 0, done: false };
+    let wakes = async (): Promise<void> => undefined;
+    const { spark, age, token, another, key } = await bench(
+      {},
+      {
+        clock: { now: () => performance.now() + asleep.ms, sleep: () => new Promise(setImmediate) },
+        wrap: (store) =>
+          Object.assign(Object.create(store) as TokenStore, {
+            claim: async (...args: Parameters<TokenStore['claim']>) => {
+              const answer = await store.claim(...args);
+              if (!asleep.done) await wakes();
+              return answer;
+            },
+          }),
+      },
+    );
+    wakes = async () => {
+      asleep.done = true;
+      age(11_000);
+      asleep.ms += 11_000;
+      await tokenOf(another(), key); // the lease has lapsed: another process renews
+    };
+    age(DAY_MS);
+
+    await token();
+
+    expect(spark.grants('refresh_token')).toHaveLength(1);
+  });
+});
+
 describe('a renewal that fails', () => {
   it('asks for a new sign-in after invalid_grant, but serves the access token while it lives', async () => {
     const { spark, service, key, age, token, read } = await bench();
