@@ -35,9 +35,14 @@ const ROOMS = `
   signin/oauth2
   signin/wall
   signin/messages
+  session
+  signin/call
+  signin/refuse
+  signin/begin
+  signin/guard
+  signin/finish
   upstream
   exchange
-  session
   client
   proxy-options
   proxy

@@ -1,0 +1,64 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { type SignInCall, stateMeta } from './call.js';
+import { chooseRole } from './options.js';
+import { redirectURIOf, urlParts } from './request.js';
+import { keepState } from './state-store.js';
+import { newState, safeReturnTo } from './transaction.js';
+import { authorizationURL } from './urls.js';
+
+/** Begins an attempt and sends the browser to Spark. @throws ConfigError for a role, portal and flow that don't fit */
+export async function begin(call: SignInCall): Promise<void> {
+  const { req, res, options, strategy, parts } = call;
+  const { settings } = parts;
+  const choice = await chooseRole(settings, options, req);
+  const redirectURI = redirectURIOf(req, {
+    ...settings,
+    ...(options.callbackURL === undefined ? {} : { callbackURL: options.callbackURL }),
+  });
+  const verifier = settings.pkce ? randomBytes(32).toString('base64url') : undefined;
+  const appState = appStateOf(options) ?? settings.state;
+  const state = settings.store
+    ? await keepState(settings.store, req, { verifier, state: appState, meta: stateMeta(settings, redirectURI) })
+    : newState();
+  const wanted = options.returnTo ?? (req.method === 'GET' || req.method === 'HEAD' ? urlParts(req).target : '/');
+  const returnTo = safeReturnTo(wanted, settings.callbackPath);
+  await parts.attempts.begin(req, res, {
+    ...choice,
+    state,
+    redirectURI,
+    returnTo,
+    wall: call.wall,
+    verifier,
+    appState,
+  });
+  res.setHeader('Cache-Control', 'no-store');
+  strategy.redirect(
+    authorizationURL({
+      ...choice,
+      platformURL: settings.platformURL,
+      authorizationURL: settings.authorizationURL,
+      clientID: settings.clientID,
+      redirectURI,
+      state,
+      extra: extraParams(call, verifier),
+    }),
+  );
+}
+
+function extraParams({ options, strategy, parts }: SignInCall, verifier: string | undefined): Record<string, string> {
+  const scope = typeof options.scope === 'string' ? options.scope : (options.scope?.join(' ') ?? parts.settings.scope);
+  return {
+    ...(strategy.authorizationParams(options) as Record<string, string>),
+    ...(scope === undefined ? {} : { scope }),
+    ...(verifier === undefined ? {} : { code_challenge: sha256(verifier), code_challenge_method: 'S256' }),
+  };
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('base64url');
+}
+
+/** Passport's types know text alone; its users also write `true` (a state of our own, as always) and objects. */
+function appStateOf({ state }: { state?: unknown }): string | object | undefined {
+  return typeof state === 'string' || (typeof state === 'object' && state !== null) ? state : undefined;
+}

@@ -1,0 +1,26 @@
+import { type AuthorizationError, describeError } from '../errors.js';
+import type { SignInCall } from './call.js';
+import { answerWall, isNavigation, type WallMessage } from './wall.js';
+
+/** A wall answers by itself; a route fails for what the person did, and errs for what went wrong. */
+export function refuseOrFail(call: SignInCall, error: AuthorizationError, message: WallMessage, info?: object): void {
+  if (call.wall) refuse(call, error, message);
+  else if (error.status === 403) call.strategy.fail(info ?? { message: error.message, code: error.code }, 403);
+  else call.strategy.error(error);
+}
+
+/** The wall's answer: what the application asked for, else a page or JSON. The log gets the cause of what went wrong. */
+export function refuse({ req, res, options, strategy }: SignInCall, error: unknown, message: WallMessage): void {
+  if (options.failWithError || options.wall === 'fail') {
+    strategy.fail({ message: message.text, code: message.code }, message.status);
+    return;
+  }
+  if (message.status >= 500) {
+    process.emitWarning(describeError(error), { type: 'SparkStrategy', code: 'SPARK_SIGN_IN' });
+  }
+  if (options.failureRedirect !== undefined && isNavigation(req) && message.status !== 503) {
+    strategy.redirect(options.failureRedirect);
+    return;
+  }
+  answerWall(req, res, message);
+}
