@@ -1,0 +1,221 @@
+import { ConfigError, TokenError } from '../errors.js';
+import type { Grant } from '../grant.js';
+import { BEARER_UPSTREAM } from '../http-authorization.js';
+import type { TokenRecord, Tokens } from '../tokens/record.js';
+import { adoptedKey, TokenService } from '../tokens/service.js';
+import {
+  type AuthorizationRequest,
+  type CodeRequest,
+  codeChallenge,
+  type ExpectedCallback,
+  invalid,
+  randomText,
+  readAnswer,
+  withParams,
+} from './authorization.js';
+import { TokenEndpoint } from './endpoint.js';
+import { readFragment } from './fragment.js';
+import { type OAuth2ClientOptions, type OAuth2Settings, parseClientOptions, type Scope, scopeText } from './options.js';
+
+/** What every call to the server may name. */
+export interface CallOptions {
+  /** Default: the client's. */
+  readonly scope?: Scope | undefined;
+  /** Parameters of the server's own (`audience`, `resource`, `prompt` …). They can't replace those of the grant. */
+  readonly params?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface AuthorizationOptions extends CallOptions {
+  /** Default: the client's. */
+  readonly redirectURI?: string | undefined;
+}
+
+export interface PasswordCredentials extends CallOptions {
+  readonly username: string;
+  readonly password: string;
+}
+
+export interface CodeExchange {
+  readonly code: string;
+  readonly codeVerifier: string;
+  /** The one that the sign-in began with (RFC 6749 §4.1.3). Default: the client's. */
+  readonly redirectURI?: string | undefined;
+  readonly params?: Readonly<Record<string, string>> | undefined;
+}
+
+/** Records that are renewed by asking anew, because there is nothing to refresh them with (RFC 6749 §4.4.3). */
+const CLIENT_CREDENTIALS = 'client_credentials';
+
+/**
+ * A client of any standard OAuth 2.0 server (RFC 6749; vendor document 003): every grant, and a token service for the
+ * tokens, which `sparkProxy({ tokens: client.tokens, … })` takes like Spark's.
+ * @example
+ * const client = new OAuth2Client({ tokenURL, clientID, clientSecret, tokenStore: new RedisTokenStore(redis) });
+ * await client.useMachineTokens('reports', { scope: ['read'] });
+ * app.use('/api', sparkProxy({ tokens: client.tokens, target, tokenKey: () => 'reports', authorize, allow }));
+ */
+export class OAuth2Client {
+  /** Tokens of this client, renewed before they expire: by their refresh token, or by a new grant of client credentials. */
+  readonly tokens: TokenService;
+  /** As given in the options. */
+  readonly apiURL: string | undefined;
+
+  private readonly settings: OAuth2Settings;
+  private readonly endpoint: TokenEndpoint;
+
+  /** @throws ConfigError that lists every problem with the options and its remedy */
+  constructor(options: OAuth2ClientOptions) {
+    this.settings = parseClientOptions(options);
+    this.apiURL = this.settings.apiURL;
+    this.endpoint = new TokenEndpoint(this.settings);
+    this.tokens = new TokenService({
+      store: this.settings.tokenStore,
+      clientID: this.settings.clientID,
+      upstream: BEARER_UPSTREAM,
+      onUnknown: this.settings.onUnknown,
+      renewable: (record) => record.refreshToken !== undefined || record.grant === CLIENT_CREDENTIALS,
+      renew: (record) => this.renew(record),
+    });
+  }
+
+  /** Tokens for the application itself (RFC 6749 §4.4). @throws TokenError (§5.2) */
+  async clientCredentials(options: CallOptions = {}): Promise<Grant> {
+    return await this.endpoint.ask(CLIENT_CREDENTIALS, { ...options.params, scope: this.scope(options) });
+  }
+
+  /**
+   * Keeps tokens of the application itself under a name, shared by all processes of one store: the first use gets them,
+   * and they are got anew before they expire, each time by one process alone. Call it in every
+   * process that starts. A name keeps the scope that it was first given.
+   * @throws ConfigError for a public client, which has no credentials to show
+   */
+  async useMachineTokens(name: string, options: Pick<CallOptions, 'scope'> = {}): Promise<void> {
+    if (this.settings.clientSecret === undefined)
+      throw new ConfigError('client.useMachineTokens', ['the client has no secret; give "clientSecret".']);
+    const expired: Tokens = { accessToken: '', lifetimeMs: 0 }; // so that the first use renews, and the claim lets one do so
+    await this.tokens.adopt(name, expired, { grant: CLIENT_CREDENTIALS, scope: this.scope(options) });
+  }
+
+  /**
+   * The access token kept under a name (`useMachineTokens`, `tokens.adopt`), renewed if need be: for calls from the server.
+   * @throws SignInRequiredError, UnavailableError
+   */
+  async accessToken(name: string): Promise<string> {
+    return await this.tokens.use(adoptedKey(name), async ({ accessToken }) => ({
+      value: accessToken,
+      expired: false,
+      replayable: false,
+    }));
+  }
+
+  /**
+   * Tokens for a person's name and password (RFC 6749 §4.3).
+   * @deprecated It hands the password to the application, and knows no second factor; servers must not offer it any more
+   * (RFC 9700 §2.4). It works, for servers that have nothing else.
+   * @throws TokenError
+   */
+  async password({ username, password, ...options }: PasswordCredentials): Promise<Grant> {
+    return await this.endpoint.ask('password', { ...options.params, username, password, scope: this.scope(options) });
+  }
+
+  /** Begins an authorization code grant (RFC 6749 §4.1.1) with state and PKCE (RFC 7636, S256). @throws ConfigError */
+  authorizationRequest(options: AuthorizationOptions = {}): CodeRequest {
+    const state = randomText();
+    const codeVerifier = randomText();
+    const redirectURI = options.redirectURI ?? this.settings.redirectURI;
+    const url = this.authorizationURL('code', state, options, {
+      code_challenge: codeChallenge(codeVerifier),
+      code_challenge_method: 'S256',
+    });
+    return { url, state, codeVerifier, redirectURI };
+  }
+
+  /**
+   * Reads the callback of an authorization code grant: the URL that the browser came with, or its query.
+   * @throws AuthorizationError (RFC 6749 §4.1.2.1), `state_mismatch`
+   */
+  readCallback(url: string, expected: ExpectedCallback): { readonly code: string } {
+    const query = url.slice(url.indexOf('?') + 1).replace(/#.*$/, '');
+    const code = readAnswer(query, { issuer: this.settings.issuer, ...expected }).get('code');
+    if (!code) throw invalid('It holds no code.');
+    return { code };
+  }
+
+  /** Exchanges the code (RFC 6749 §4.1.3). @throws TokenError */
+  async exchangeCode({ code, codeVerifier, redirectURI, params }: CodeExchange): Promise<Grant> {
+    return await this.endpoint.ask('authorization_code', {
+      ...params,
+      code,
+      code_verifier: codeVerifier,
+      redirect_uri: redirectURI ?? this.settings.redirectURI,
+    });
+  }
+
+  /**
+   * Spends a refresh token that the application keeps itself (RFC 6749 §6). Tokens in `client.tokens` need no such call.
+   * @throws TokenError
+   */
+  async refresh(refreshToken: string, { scope, params }: CallOptions = {}): Promise<Grant> {
+    return await this.endpoint.ask('refresh_token', {
+      ...params,
+      refresh_token: refreshToken,
+      scope: scopeText(scope, this.settings.scopeSeparator), // none: the scope that was granted
+    });
+  }
+
+  /**
+   * Begins an implicit grant (RFC 6749 §4.2.1). `fragmentPage` makes the page for its redirect URI.
+   * @deprecated RFC 9700 §2.1.2: use {@link authorizationRequest}. It works, for servers that have nothing else.
+   * @throws ConfigError
+   */
+  implicitRequest(options: AuthorizationOptions & { readonly responseType?: string } = {}): AuthorizationRequest {
+    const state = randomText();
+    return { url: this.authorizationURL(options.responseType ?? 'token', state, options, {}), state };
+  }
+
+  /**
+   * Reads what an implicit grant put into the fragment (RFC 6749 §4.2.2).
+   * @deprecated RFC 9700 §2.1.2, as {@link implicitRequest}.
+   * @throws AuthorizationError (§4.2.2.1), `state_mismatch`
+   */
+  readFragment(fragment: string, expected: ExpectedCallback): Grant {
+    return readFragment(fragment, { issuer: this.settings.issuer, ...expected });
+  }
+
+  private async renew({ grant, scope, refreshToken }: TokenRecord): Promise<Tokens> {
+    if (grant !== CLIENT_CREDENTIALS) return (await this.refresh(refreshToken ?? '')).tokens;
+    try {
+      const { tokens } = await this.clientCredentials({ scope });
+      return { ...tokens, refreshToken: undefined }; // the credentials last longer than any refresh token
+    } catch (error) {
+      // Of a refresh token it says that it is spent, and ends the sign-in. These credentials are never spent.
+      if (error instanceof TokenError && error.code === 'invalid_grant')
+        throw new TokenError(error.message, 'unauthorized_client', { cause: error });
+      throw error;
+    }
+  }
+
+  private authorizationURL(
+    responseType: string,
+    state: string,
+    options: AuthorizationOptions,
+    more: Readonly<Record<string, string>>,
+  ): string {
+    const { authorizationURL, clientID, redirectURI } = this.settings;
+    if (authorizationURL === undefined)
+      throw new ConfigError('OAuth2Client', ['the client has no "authorizationURL"; give the one of your server.']);
+    return withParams(authorizationURL, {
+      ...options.params,
+      response_type: responseType,
+      client_id: clientID,
+      redirect_uri: options.redirectURI ?? redirectURI,
+      scope: this.scope(options),
+      state,
+      ...more,
+    });
+  }
+
+  private scope({ scope }: CallOptions): string | undefined {
+    return scope === undefined ? this.settings.scope : scopeText(scope, this.settings.scopeSeparator);
+  }
+}

@@ -1,0 +1,44 @@
+import { type Grant, type GrantEndpoint, requestGrant } from '../grant.js';
+import { clientBasic } from '../http-authorization.js';
+import type { OAuth2Settings } from './options.js';
+
+/** Parameters of a grant; those that are undefined are left out. */
+export type GrantParameters = Readonly<Record<string, string | undefined>>;
+
+/** The token endpoint of a standard server, with the client's authentication (RFC 6749 §2.3.1) put where it wants it. */
+export class TokenEndpoint {
+  private readonly endpoint: GrantEndpoint;
+  private readonly credentials: Readonly<Record<string, string>>;
+
+  constructor({
+    tokenURL,
+    format,
+    timeoutMs,
+    customHeaders,
+    clientAuthentication,
+    clientID,
+    clientSecret,
+  }: OAuth2Settings) {
+    const basic = clientAuthentication === 'basic' && clientSecret !== undefined;
+    this.endpoint = {
+      url: tokenURL,
+      format,
+      timeoutMs,
+      headers: { ...customHeaders, ...(basic ? { authorization: clientBasic(clientID, clientSecret) } : {}) },
+    };
+    // Never in both places: a client uses one method per request (RFC 6749 §2.3).
+    this.credentials = basic
+      ? {}
+      : { client_id: clientID, ...(clientSecret === undefined ? {} : { client_secret: clientSecret }) };
+  }
+
+  /** @throws TokenError */
+  async ask(grantType: string, params: GrantParameters): Promise<Grant> {
+    const given = Object.entries(params).filter((entry): entry is [string, string] => entry[1] !== undefined);
+    return await requestGrant(this.endpoint, {
+      ...Object.fromEntries(given),
+      grant_type: grantType,
+      ...this.credentials,
+    });
+  }
+}

@@ -1,0 +1,11 @@
+export type { Grant } from '../grant.js';
+export type { AuthorizationRequest, CodeRequest, ExpectedCallback } from './authorization.js';
+export {
+  type AuthorizationOptions,
+  type CallOptions,
+  type CodeExchange,
+  OAuth2Client,
+  type PasswordCredentials,
+} from './client.js';
+export { type FragmentPage, type FragmentPageOptions, fragmentPage } from './fragment-page.js';
+export type { OAuth2ClientOptions, Scope } from './options.js';

@@ -1,0 +1,128 @@
+import { OptionCheck } from '../options.js';
+import type { TokenStore } from '../tokens/store.js';
+import { tokenStoreOption } from '../tokens/store-option.js';
+
+/** Scopes: a list, or a text that is already as the server wants it (RFC 6749 §3.3). */
+export type Scope = string | readonly string[];
+
+/** Options of `OAuth2Client`. Names follow passport-oauth2. Addresses: `https:`, or `http:` on loopback hosts. */
+export interface OAuth2ClientOptions {
+  /** The token endpoint (RFC 6749 §3.2). */
+  readonly tokenURL: string;
+  /** The authorization endpoint (RFC 6749 §3.1). Needed for the authorization code and implicit grants alone. */
+  readonly authorizationURL?: string | undefined;
+  readonly clientID: string;
+  /** Leave it out for a public client (RFC 6749 §2.1), which proves itself by PKCE. */
+  readonly clientSecret?: string | undefined;
+  /** Where the server sends the browser back to. Each call may name another. */
+  readonly redirectURI?: string | undefined;
+  /** Where id and secret stand: in the body, as vendor document 003 has it (default), or in HTTP Basic (RFC 6749 §2.3.1). */
+  readonly clientAuthentication?: 'body' | 'basic' | undefined;
+  /** How the token endpoint takes parameters. Default `form` (RFC 6749 §4.1.3). */
+  readonly format?: 'form' | 'json' | undefined;
+  /** Asked for where a call names no scope. Default: none, the server decides. */
+  readonly scope?: Scope | undefined;
+  /** Stands between the scopes of a list. Default a space, as the standard has it; vendor document 003 also allows a comma. */
+  readonly scopeSeparator?: ' ' | ',' | undefined;
+  /** The server's issuer. A callback that names another one is refused (RFC 9207 §2.4). */
+  readonly issuer?: string | undefined;
+  /** Deadline of a token request, in milliseconds. Default 60 000. */
+  readonly timeoutMs?: number | undefined;
+  /** Where tokens live. Default `new MemoryTokenStore()`: for one process. */
+  readonly tokenStore?: TokenStore | undefined;
+  /** Origin of the API that takes the tokens: the `target` of `sparkProxy`, kept here as `client.apiURL`. */
+  readonly apiURL?: string | undefined;
+  /** Headers of the token requests. */
+  readonly customHeaders?: Readonly<Record<string, string>> | undefined;
+  /** What to do with a refresh token that a lost answer may have spent: `retry` (default) or `defer`. */
+  readonly onUnknown?: 'retry' | 'defer' | undefined;
+}
+
+/** The options, checked and with their defaults. */
+export interface OAuth2Settings {
+  readonly tokenURL: string;
+  readonly authorizationURL: string | undefined;
+  readonly clientID: string;
+  readonly clientSecret: string | undefined;
+  readonly redirectURI: string | undefined;
+  readonly clientAuthentication: 'body' | 'basic';
+  readonly format: 'form' | 'json';
+  readonly scope: string | undefined;
+  readonly scopeSeparator: ' ' | ',';
+  readonly issuer: string | undefined;
+  readonly timeoutMs: number;
+  readonly tokenStore: TokenStore;
+  readonly apiURL: string | undefined;
+  readonly customHeaders: Readonly<Record<string, string>>;
+  readonly onUnknown: 'retry' | 'defer';
+}
+
+const NAMES: readonly (keyof OAuth2ClientOptions)[] = [
+  'tokenURL',
+  'authorizationURL',
+  'clientID',
+  'clientSecret',
+  'redirectURI',
+  'clientAuthentication',
+  'format',
+  'scope',
+  'scopeSeparator',
+  'issuer',
+  'timeoutMs',
+  'tokenStore',
+  'apiURL',
+  'customHeaders',
+  'onUnknown',
+];
+
+/** @throws ConfigError that lists every problem with the options and its remedy */
+export function parseClientOptions(options: OAuth2ClientOptions): OAuth2Settings {
+  const check = new OptionCheck('OAuth2Client');
+  if (typeof options !== 'object' || options === null) {
+    check.problem('the argument is no options object; write new OAuth2Client({ tokenURL, clientID, clientSecret }).');
+    check.done();
+  }
+  check.known(options, NAMES);
+  const url = (name: 'authorizationURL' | 'redirectURI' | 'issuer') =>
+    options[name] === undefined ? undefined : check.url(name, options[name]) && options[name];
+  const scopeSeparator = check.oneOf('scopeSeparator', options.scopeSeparator, [' ', ','], ' ');
+  const { clientSecret } = options;
+  if (options.clientAuthentication === 'basic' && clientSecret === undefined) {
+    check.problem('"clientAuthentication" is \'basic\' without a "clientSecret"; write the secret, or leave it out.');
+  }
+  const settings: OAuth2Settings = {
+    tokenURL: check.url('tokenURL', options.tokenURL)?.href ?? '',
+    authorizationURL: url('authorizationURL'),
+    clientID: check.text('clientID', options.clientID, 'write the id that the server gave your application.'),
+    clientSecret:
+      clientSecret === undefined
+        ? undefined
+        : check.text('clientSecret', clientSecret, 'write the secret, or leave it out for a public client.'),
+    redirectURI: url('redirectURI'),
+    clientAuthentication: check.oneOf('clientAuthentication', options.clientAuthentication, ['body', 'basic'], 'body'),
+    format: check.oneOf('format', options.format, ['form', 'json'], 'form'),
+    scope: scopeOption(check, options.scope, scopeSeparator),
+    scopeSeparator,
+    issuer: url('issuer'),
+    timeoutMs: check.number('timeoutMs', options.timeoutMs, 60_000, { min: 1 }),
+    tokenStore: tokenStoreOption(check, options.tokenStore),
+    apiURL: options.apiURL === undefined ? undefined : check.origin('apiURL', options.apiURL),
+    customHeaders: options.customHeaders ?? {},
+    onUnknown: check.oneOf('onUnknown', options.onUnknown, ['retry', 'defer'], 'retry'),
+  };
+  check.done();
+  return settings;
+}
+
+/** The scopes as one parameter; undefined where there are none. */
+export function scopeText(scope: Scope | undefined, separator: string): string | undefined {
+  const text = typeof scope === 'string' ? scope : scope?.join(separator);
+  return text === '' ? undefined : text;
+}
+
+function scopeOption(check: OptionCheck, scope: unknown, separator: string): string | undefined {
+  if (scope === undefined || typeof scope === 'string') return scopeText(scope, separator);
+  if (Array.isArray(scope) && scope.every((item) => typeof item === 'string')) return scopeText(scope, separator);
+  check.problem("\"scope\" is neither a text nor a list of texts; write ['listings', 'contacts'].");
+  return undefined;
+}

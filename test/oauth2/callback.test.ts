@@ -1,0 +1,129 @@
+import { inspect } from 'node:util';
+import { AuthorizationError } from '../../src/index.js';
+import { OAuth2Client } from '../../src/oauth2/index.js';
+import { errorOf } from './start.js';
+
+const client = new OAuth2Client({
+  tokenURL: 'https://server.example.com/token',
+  authorizationURL: 'https://server.example.com/authorize?tenant=one',
+  clientID: 'app',
+  redirectURI: 'https://app.example.com/cb',
+  issuer: 'https://server.example.com',
+});
+const STATE = 'the-state-of-this-browser';
+
+/** What reading a callback throws. */
+async function refusal(read: () => unknown): Promise<unknown> {
+  return await errorOf((async () => read())());
+}
+
+describe('the address that a sign-in begins with', () => {
+  it("carries what RFC 6749 asks for, beside the endpoint's own query", () => {
+    const { url, state, codeVerifier } = client.authorizationRequest({
+      scope: ['a', 'b'],
+      params: { prompt: 'login' },
+    });
+
+    expect(codeVerifier).toMatch(/^[\w-]{43}$/);
+    expect(Object.fromEntries(new URL(url).searchParams)).toEqual({
+      tenant: 'one',
+      prompt: 'login',
+      response_type: 'code',
+      client_id: 'app',
+      redirect_uri: 'https://app.example.com/cb',
+      scope: 'a b',
+      state,
+      code_challenge: expect.stringMatching(/^[\w-]{43}$/),
+      code_challenge_method: 'S256',
+    });
+  });
+
+  it('is another at every sign-in', () => {
+    const [one, two] = [client.authorizationRequest(), client.authorizationRequest()];
+
+    expect(one.state).not.toBe(two.state);
+    expect(one.codeVerifier).not.toBe(two.codeVerifier);
+  });
+
+  it("can not be turned into another grant by parameters of the server's own", () => {
+    const params = { response_type: 'token', state: 'x', client_id: 'y', code_challenge: 'z' };
+    const { searchParams } = new URL(client.authorizationRequest({ params }).url);
+
+    for (const [name, value] of Object.entries(params)) expect(searchParams.get(name)).not.toBe(value);
+  });
+});
+
+describe('the callback of a code', () => {
+  it.each([
+    `https://app.example.com/cb?code=c&state=${STATE}`,
+    `/cb?code=c&state=${STATE}`,
+    `code=c&state=${STATE}`,
+    `/cb?code=c&state=${STATE}&iss=${encodeURIComponent('https://server.example.com')}#_=_`,
+  ])('is read from %s', (url) => {
+    expect(client.readCallback(url, { state: STATE })).toEqual({ code: 'c' });
+  });
+
+  it.each([
+    ['no state', '?code=c', STATE],
+    ['another state', '?code=c&state=other', STATE],
+    ['no state that was kept', `?code=c&state=${STATE}`, undefined],
+    ['empty states', '?code=c&state=', ''],
+    ['an error without the state', '?error=access_denied', STATE],
+  ])('is refused with %s', async (_what, query, state) => {
+    expect(await refusal(() => client.readCallback(query, { state }))).toMatchObject({
+      code: 'state_mismatch',
+      status: 403,
+    });
+  });
+
+  it.each([
+    ['a code twice', `?code=a&code=b&state=${STATE}`, 'invalid_response'],
+    ['no code', `?state=${STATE}`, 'invalid_response'],
+    ['another issuer', `?code=c&state=${STATE}&iss=https://evil.example.com`, 'issuer_mismatch'],
+    ['a denial', `?error=access_denied&state=${STATE}`, 'access_denied'],
+    ['a failure', `?error=temporarily_unavailable&error_description=Later&state=${STATE}`, 'temporarily_unavailable'],
+  ])('is refused with %s', async (_what, query, code) => {
+    const error = await refusal(() => client.readCallback(query, { state: STATE }));
+
+    expect(error).toBeInstanceOf(AuthorizationError);
+    expect(error).toMatchObject({ code });
+  });
+
+  it('shows texts of the server as plain characters', async () => {
+    const query = `?error=x%0Ay&error_description=a%0Ab%00%E2%80%AE&state=${STATE}`;
+
+    expect(await refusal(() => client.readCallback(query, { state: STATE }))).toMatchObject({
+      code: 'x y',
+      message: 'a b  ',
+    });
+  });
+});
+
+describe('the fragment of an implicit grant', () => {
+  const fragment = (more: string) => `#access_token=secret-token&token_type=Bearer&state=${STATE}${more}`;
+
+  it.each([
+    ['', 86_400_000],
+    ['&expires_in=3600', 3_600_000],
+    ['&expires_in=0', 86_400_000],
+  ])('gives the token with its lifetime: "%s"', (more, lifetimeMs) => {
+    expect(client.readFragment(fragment(more), { state: STATE }).tokens).toEqual({
+      accessToken: 'secret-token',
+      lifetimeMs,
+    });
+  });
+
+  it.each([
+    ['another state', fragment('').replace(STATE, 'other'), 'state_mismatch'],
+    ['an unknown type of token', fragment('').replace('Bearer', 'mac'), 'invalid_response'],
+    ['no type of token', fragment('').replace('&token_type=Bearer', ''), 'invalid_response'],
+    ['no token', `#token_type=Bearer&state=${STATE}`, 'invalid_response'],
+    ['two tokens', fragment('&access_token=other'), 'invalid_response'],
+    ['a denial', `#error=access_denied&state=${STATE}`, 'access_denied'],
+  ])('is refused with %s, in an error that holds no token', async (_what, text, code) => {
+    const error = await refusal(() => client.readFragment(text, { state: STATE }));
+
+    expect(error).toMatchObject({ code });
+    expect(inspect(error)).not.toContain('secret-token');
+  });
+});

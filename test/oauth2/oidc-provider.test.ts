@@ -1,0 +1,148 @@
+import { OAuth2Client } from '../../src/oauth2/index.js';
+import { errorOf, grantsAt, startServer } from './start.js';
+
+const REDIRECT_URI = 'http://127.0.0.1/cb';
+let server: string;
+
+beforeAll(async () => {
+  server = await startServer('oidc-provider.mjs');
+}, 30_000);
+
+function confidential(): OAuth2Client {
+  return new OAuth2Client({
+    tokenURL: `${server}/token`,
+    authorizationURL: `${server}/auth`,
+    clientID: 'app:one',
+    clientSecret: 'p%ss w+rd & more:',
+    clientAuthentication: 'basic',
+    redirectURI: REDIRECT_URI,
+    issuer: server,
+  });
+}
+
+function publicClient(clientID: string, redirectURI = REDIRECT_URI): OAuth2Client {
+  return new OAuth2Client({
+    tokenURL: `${server}/token`,
+    authorizationURL: `${server}/auth`,
+    clientID,
+    redirectURI,
+    issuer: server,
+  });
+}
+
+/** Goes through the server's pages as a browser does: signs in, agrees, and answers the address that leads back. */
+async function signIn(url: string, redirectURI = REDIRECT_URI): Promise<string> {
+  const cookies = new Map<string, string>();
+  let next: { url: string; form?: URLSearchParams } = { url };
+  for (let i = 0; i < 12; i += 1) {
+    const response = await fetch(next.url, {
+      redirect: 'manual',
+      headers: { cookie: [...cookies].map((pair) => pair.join('=')).join('; ') },
+      ...(next.form ? { method: 'POST', body: next.form } : {}),
+    });
+    for (const cookie of response.headers.getSetCookie()) {
+      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(cookie) ?? [];
+      cookies.set(name, value);
+    }
+    const location = response.headers.get('location');
+    if (location !== null) {
+      const target = new URL(location, next.url).href;
+      if (target.startsWith(redirectURI)) return target;
+      next = { url: target };
+      continue;
+    }
+    const page = await response.text();
+    const action = /<form[^>]*action="([^"]*)"/.exec(page)?.[1];
+    if (action === undefined) throw new Error(`${response.status}: no form\n${page}`);
+    const prompt = /name="prompt" value="([^"]*)"/.exec(page)?.[1] ?? '';
+    next = {
+      url: new URL(action, next.url).href,
+      form: new URLSearchParams({ prompt, login: 'ada', password: 'lovelace' }),
+    };
+  }
+  throw new Error('the server leads in circles');
+}
+
+async function accountOf(accessToken: string): Promise<unknown> {
+  const response = await fetch(`${server}/api/me`, { headers: { authorization: `Bearer ${accessToken}` } });
+  return response.ok ? ((await response.json()) as { account?: string; client: string }) : response.status;
+}
+
+async function codeGrant(client: OAuth2Client) {
+  const request = client.authorizationRequest({ scope: ['openid', 'offline_access'], params: { prompt: 'consent' } });
+  const { code } = client.readCallback(await signIn(request.url), { state: request.state });
+  return await client.exchangeCode({ code, codeVerifier: request.codeVerifier });
+}
+
+describe('at a server made with oidc-provider', () => {
+  it('client credentials work with an id and a secret that have to be encoded in HTTP Basic', async () => {
+    const { tokens } = await confidential().clientCredentials();
+
+    expect(tokens).toMatchObject({ lifetimeMs: 600_000, refreshToken: undefined });
+    expect(await accountOf(tokens.accessToken)).toMatchObject({ client: 'app:one' });
+  });
+
+  it.each([
+    ['a client with a secret', () => confidential(), 'app:one'],
+    ['a public client', () => publicClient('public'), 'public'],
+  ])('a code is asked for with PKCE, read and exchanged by %s', async (_kind, clientOf, client) => {
+    const { tokens } = await codeGrant(clientOf());
+
+    expect(await accountOf(tokens.accessToken)).toMatchObject({ account: 'ada', client });
+    expect(tokens.refreshToken).toEqual(expect.any(String));
+  });
+
+  it('a code needs the verifier of the sign-in that it came from', async () => {
+    const client = confidential();
+    const request = client.authorizationRequest({ scope: 'openid' });
+    const { code } = client.readCallback(await signIn(request.url), { state: request.state });
+    const { codeVerifier } = client.authorizationRequest();
+
+    expect(await errorOf(client.exchangeCode({ code, codeVerifier }))).toMatchObject({ code: 'invalid_grant' });
+  });
+
+  it('the token service follows refresh tokens that rotate, and spends each of them once', async () => {
+    const client = confidential();
+    const { tokens } = await codeGrant(client);
+    await client.tokens.adopt('ada', { ...tokens, lifetimeMs: 0 });
+    const before = (await grantsAt(server)).length;
+
+    const first = await Promise.all(Array.from({ length: 10 }, () => client.accessToken('ada')));
+
+    expect(new Set(first).size).toBe(1);
+    expect(first[0]).not.toBe(tokens.accessToken);
+    expect(await accountOf(first[0] ?? '')).toMatchObject({ account: 'ada' });
+    expect((await grantsAt(server)).slice(before)).toEqual([{ type: 'refresh_token', status: 200 }]);
+    // The server ends the whole sign-in when a spent one comes back, so this proves that the first was spent once.
+    expect(await errorOf(client.refresh(tokens.refreshToken ?? ''))).toMatchObject({ code: 'invalid_grant' });
+  });
+
+  it('an implicit grant brings the token in the fragment', async () => {
+    const redirectURI = 'https://app.example.com/cb';
+    const client = publicClient('page', redirectURI);
+    const request = client.implicitRequest({
+      scope: 'openid',
+      responseType: 'id_token token',
+      params: { nonce: 'a-nonce-of-the-test' },
+    });
+
+    const { hash, search } = new URL(await signIn(request.url, redirectURI));
+    const { tokens } = client.readFragment(hash, { state: request.state });
+
+    expect(search).toBe('');
+    expect(tokens).toMatchObject({ lifetimeMs: 3_600_000 });
+    expect(await accountOf(tokens.accessToken)).toMatchObject({ account: 'ada', client: 'page' });
+  });
+
+  it('a callback of another issuer is refused', async () => {
+    const client = confidential();
+    const request = client.authorizationRequest({ scope: 'openid' });
+    const back = await signIn(request.url);
+
+    const error = await errorOf(
+      (async () => client.readCallback(back, { state: request.state, issuer: 'https://other.example.com' }))(),
+    );
+
+    expect(error).toMatchObject({ code: 'issuer_mismatch', status: 403 });
+  });
+});

@@ -1,0 +1,85 @@
+import { ConfigError } from '../../src/index.js';
+import { fragmentPage, OAuth2Client, type OAuth2ClientOptions } from '../../src/oauth2/index.js';
+import { serve } from '../support/server.js';
+import { errorOf } from './start.js';
+
+function problemsOf(make: () => unknown): readonly string[] {
+  try {
+    make();
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe('options of OAuth2Client', () => {
+  it('are all looked at before one error lists every problem', () => {
+    const options = {
+      tokenURL: 'http://server.example.com/token',
+      authorizationURL: '/authorize',
+      clientId: 'app',
+      clientAuthentication: 'basic',
+      format: 'xml',
+      scope: 5,
+      scopeSeparator: ';',
+      timeoutMs: 0,
+      tokenStore: {},
+      apiURL: 'https://api.example.com/v1',
+    } as unknown as OAuth2ClientOptions;
+
+    const problems = problemsOf(() => new OAuth2Client(options));
+
+    expect(problems.map((problem) => /"(\w+)/.exec(problem)?.[1]).sort()).toEqual([
+      'apiURL',
+      'authorizationURL',
+      'clientAuthentication',
+      'clientID',
+      'clientId',
+      'format',
+      'scope',
+      'scopeSeparator',
+      'timeoutMs',
+      'tokenStore',
+      'tokenURL',
+    ]);
+    expect(problems.join()).toContain('did you mean "clientID"?');
+  });
+
+  it('may be no more than the token endpoint and an id', () => {
+    expect(
+      problemsOf(() => new OAuth2Client({ tokenURL: 'https://server.example.com/token', clientID: 'app' })),
+    ).toEqual([]);
+  });
+
+  it('are asked for where a grant needs them', async () => {
+    const client = new OAuth2Client({ tokenURL: 'https://server.example.com/token', clientID: 'app' });
+
+    expect(problemsOf(() => client.authorizationRequest()).join()).toContain('authorizationURL');
+    expect(problemsOf(() => client.implicitRequest()).join()).toContain('authorizationURL');
+    expect(await errorOf(client.useMachineTokens('reports'))).toBeInstanceOf(ConfigError);
+  });
+
+  it('limit how long a token request may take', async () => {
+    const { url } = await serve(() => undefined);
+    const client = new OAuth2Client({ tokenURL: url, clientID: 'app', clientSecret: 'app-secret', timeoutMs: 50 });
+
+    expect(await errorOf(client.clientCredentials())).toMatchObject({ code: 'timeout', outcome: 'unknown' });
+  });
+});
+
+describe('options of the fragment page', () => {
+  it.each(['', 'fragment', '//evil.example.com/x', '/\\evil.example.com', 'https://evil.example.com', '/a b'])(
+    'lead to no other origin: "%s"',
+    (path) => {
+      expect(problemsOf(() => fragmentPage({ postPath: path, scriptPath: path }))).toHaveLength(2);
+    },
+  );
+
+  it('are written into the page as text', () => {
+    const { html } = fragmentPage({ postPath: '/a?b="><script>', scriptPath: '/s.js', title: '<b>' });
+
+    expect(html).not.toContain('"><script>');
+    expect(html).not.toContain('<b>');
+  });
+});
