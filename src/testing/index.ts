@@ -277,6 +277,27 @@ export const tokenStoreContract: readonly ContractCase[] = [
       assert.equal((await store.read(two.key))?.accessToken, two.record.accessToken);
     },
   },
+  {
+    name: 'lets a thing happen once until its time is over, if it has once()',
+    async run(store) {
+      if (!store.once) return;
+      const [name, other] = [randomUUID(), randomUUID()];
+      const answers = await Promise.all(
+        ['a', 'b', 'c'].map((callId) => store.once?.(name, callId, LEASE_MS).then((first) => first && callId)),
+      );
+      const [winner, ...others] = answers.filter(Boolean);
+      assert.deepEqual([typeof winner, others], ['string', []], 'one of calls at the same time is the first');
+      assert.equal(
+        await store.once(name, String(winner), LEASE_MS),
+        true,
+        'a call that is sent again is answered again',
+      );
+      assert.equal(await store.once(name, 'late', LEASE_MS), false);
+      assert.equal(await store.once(other, 'a', SHORT_MS), true);
+      await sleep(2 * SHORT_MS);
+      assert.equal(await store.once(other, 'b', SHORT_MS), true);
+    },
+  },
 ];
 
 async function created(

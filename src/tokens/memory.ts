@@ -17,6 +17,9 @@ export interface MemoryTokenStoreOptions {
   readonly now?: () => number;
 }
 
+/** Anybody can make a name happen, so there is an end to what is remembered; the oldest goes first. */
+const MAX_HAPPENED = 100_000;
+
 interface Entry {
   tokens: Omit<TokenRecord, 'leftMs' | 'ageMs'>;
   storedAt: number;
@@ -34,6 +37,8 @@ interface Entry {
 export class MemoryTokenStore implements TokenStore {
   /** In the order of last use, so that what has lapsed stands in front. */
   private readonly entries = new Map<string, Entry>();
+  /** What has happened once, in that order. */
+  private readonly happened = new Map<string, { readonly callId: string; readonly until: number }>();
   private readonly ttlMs: number;
   private readonly now: () => number;
 
@@ -136,6 +141,18 @@ export class MemoryTokenStore implements TokenStore {
 
   async remove(key: string): Promise<void> {
     this.entries.delete(key);
+  }
+
+  async once(name: string, callId: string, ttlMs: number): Promise<boolean> {
+    const now = this.now();
+    for (const [earlier, { until }] of this.happened) {
+      if (until > now && this.happened.size < MAX_HAPPENED) break;
+      this.happened.delete(earlier);
+    }
+    const first = this.happened.get(name);
+    if (first && first.until > now) return first.callId === callId;
+    this.happened.set(name, { callId, until: now + ttlMs });
+    return true;
   }
 
   private entry(key: string): Entry | undefined {

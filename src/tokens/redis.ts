@@ -178,6 +178,10 @@ export class RedisTokenStore implements TokenStore {
     await this.write(REMOVE, key, []);
   }
 
+  async once(name: string, callId: string, ttlMs: number): Promise<boolean> {
+    return (await this.run(ONCE, `once:${name}`, [callId, String(Math.ceil(ttlMs))])) === 1;
+  }
+
   /** Runs a script that may change the record: what was cached of it, or is being read, no longer counts. */
   private async write(script: Script, key: string, args: string[]): Promise<unknown> {
     this.cache?.overtake(key);
@@ -309,6 +313,11 @@ const MARK_DEAD = script(`
 if get('c') ~= ARGV[1] then return 0 end
 redis.call('HSET', key, 's', 'dead')
 return 1`);
+
+const ONCE = script(`
+if redis.call('SET', key, ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
+if redis.call('GET', key) == ARGV[1] then return 1 end
+return 0`);
 
 const REMOVE = script(`return redis.call('DEL', key)`);
 

@@ -70,6 +70,11 @@ export interface TokenStore {
   markDead(key: string, seen: Seen): Promise<boolean>;
   /** Removes the record; nothing but {@link create} brings the key back. */
   remove(key: string): Promise<void>;
+  /**
+   * Answers whether this call (by `callId`) is the first with this name, over all processes, until `ttlMs` have passed:
+   * so that a callback counts once. A store without it leaves that to each process's own memory.
+   */
+  once?(name: string, callId: string, ttlMs: number): Promise<boolean>;
 }
 
 /** Default time that a record is kept after its last use: 30 days, in milliseconds. */
@@ -86,6 +91,7 @@ export function guarded(store: TokenStore): TokenStore {
     settle: (...args) => guard(() => store.settle(...args)),
     markDead: (...args) => guard(() => store.markDead(...args)),
     remove: (...args) => guard(() => store.remove(...args)),
+    ...(store.once && { once: (...args) => guard(async () => (await store.once?.(...args)) ?? true) }),
   };
 }
 
