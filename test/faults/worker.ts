@@ -1,0 +1,184 @@
+/**
+ * One process of an application: the proxy before two kinds of sessions. Started by the runner with its settings in
+ * WORKER, told over IPC where to stop, and gone when the runner is.
+ */
+import { createHash } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RedisStore } from 'connect-redis';
+import express, { type NextFunction, type Request, type Response } from 'express';
+import session from 'express-session';
+import { Cluster, Redis } from 'ioredis';
+import { Passport } from 'passport';
+import { RedisTokenStore, SparkStrategy, sparkProxy } from '../../src/index.js';
+import { tokenKeyOf } from '../../src/session.js';
+import type { ClaimAnswer, CommitAnswer, RenewedTokens } from '../../src/tokens/store.js';
+
+export type RedisAddress =
+  | { readonly kind: 'one'; readonly port: number }
+  | { readonly kind: 'cluster'; readonly ports: readonly number[] };
+
+export interface WorkerSettings {
+  readonly spark: string;
+  readonly redis: RedisAddress;
+  readonly onUnknown: 'retry' | 'defer';
+  /** How the grants of this process are recognised in the emulator's log. */
+  readonly name: string;
+}
+
+/** A point of a renewal: the claim is ours, the tokens are there but not stored, they are stored but nobody knows. */
+export type Step = 'claimed' | 'committing' | 'committed';
+
+export interface Watch {
+  readonly watch: Step;
+  /** Go no further from there. */
+  readonly stop: boolean;
+}
+
+export type FromWorker = { readonly url: string } | { readonly reached: Step };
+
+/** The store, with points at which the process can be told to stop, so that it can be killed just there. */
+class SteppedStore extends RedisTokenStore {
+  watch: Watch | undefined;
+
+  override async claim(
+    key: string,
+    seen: Parameters<RedisTokenStore['claim']>[1],
+    attemptId: string,
+    leaseMs: number,
+  ): Promise<ClaimAnswer> {
+    const answer = await super.claim(key, seen, attemptId, leaseMs);
+    if (answer.kind === 'granted') await this.reached('claimed');
+    return answer;
+  }
+
+  override async commit(
+    key: string,
+    generation: number,
+    attemptId: string,
+    commitId: string,
+    renewed: RenewedTokens,
+  ): Promise<CommitAnswer> {
+    await this.reached('committing');
+    const answer = await super.commit(key, generation, attemptId, commitId, renewed);
+    await this.reached('committed');
+    return answer;
+  }
+
+  private async reached(step: Step): Promise<void> {
+    if (this.watch?.watch !== step) return;
+    tell({ reached: step });
+    if (this.watch.stop) await new Promise<never>(() => undefined);
+  }
+}
+
+function tell(message: FromWorker): void {
+  process.send?.(message);
+}
+
+async function main(): Promise<void> {
+  process.on('disconnect', () => process.exit());
+  const settings = JSON.parse(process.env.WORKER ?? '{}') as WorkerSettings; // written by the runner
+  const app = express();
+  const server = createServer(app);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`; // a string only for pipes
+
+  const redis = connect(settings.redis);
+  const tokenStore = new SteppedStore(redis);
+  process.on('message', (message) => {
+    tokenStore.watch = message as Watch; // the runner sends nothing else
+  });
+  const strategy = new SparkStrategy(
+    {
+      clientID: 'emulator-client',
+      clientSecret: 'emulator-secret',
+      callbackURL: `${url}/app/auth/spark/callback`,
+      platformURL: settings.spark,
+      apiURL: settings.spark,
+      userAgent: settings.name,
+      tokenStore,
+      onUnknown: settings.onUnknown,
+      passReqToCallback: false,
+    },
+    (_accessToken, _refreshToken, _params, profile, done) => done(null, { id: profile.id }),
+  );
+  app.use('/seeded', seededSession, sparkProxy({ strategy }));
+  app.post('/sign-out', seededSession, (req, res, next) => {
+    strategy.signOut(req).then(() => res.sendStatus(204), next);
+  });
+  app.use('/app', realApplication(strategy, redis));
+  tell({ url });
+}
+
+function connect(address: RedisAddress): Redis | Cluster {
+  const client =
+    address.kind === 'one'
+      ? new Redis(address.port, '127.0.0.1')
+      : new Cluster(address.ports.map((port) => ({ host: '127.0.0.1', port })));
+  client.on('error', () => undefined); // Redis goes away on purpose here
+  return client;
+}
+
+/** The session of a person whose tokens the runner stored: all that the link holds comes with the request. */
+function seededSession(req: Request, _res: Response, next: NextFunction): void {
+  const key = req.get('x-key');
+  const user = { id: key };
+  const digest = createHash('sha256').update(JSON.stringify(user)).digest('base64url');
+  const seeded: object = key === undefined ? {} : { passport: { user }, spark: { key, user: digest } };
+  Object.assign(req, { session: seeded });
+  next();
+}
+
+/** An application as the README shows it, with pages that treat their sessions roughly. */
+function realApplication(strategy: SparkStrategy, redis: Redis | Cluster): express.Router {
+  const passport = new Passport();
+  passport.serializeUser((user, done) => done(null, user));
+  passport.deserializeUser((user: Express.User, done) => done(null, user));
+  passport.use(strategy);
+  const app = express.Router();
+  app.use(
+    session({
+      store: new RedisStore({ client: redis }),
+      secret: 'test secret',
+      resave: false,
+      saveUninitialized: false,
+    }),
+  );
+  app.use('/spark', sparkProxy({ strategy }));
+  app.use(passport.session());
+  app.get('/auth/spark', passport.authenticate('spark', { wall: false, returnTo: '/app/' } as object));
+  app.get('/auth/spark/callback', passport.authenticate('spark'), (_req, res) => {
+    res.redirect('/app/');
+  });
+  app.get('/slow', (req, res, next) => {
+    const { sessionID } = req;
+    sleep(Number(req.query.ms))
+      .then(() => {
+        Object.assign(req.session, { seenAt: Date.now() }); // makes express-session save it whole
+        res.json({ sessionID });
+      })
+      .catch(next);
+  });
+  app.get('/regenerate', (req, res, next) => {
+    const { id: _id, cookie: _cookie, ...kept } = req.session;
+    req.session.regenerate((error) => {
+      if (error) return next(error);
+      Object.assign(req.session, kept);
+      return res.sendStatus(204);
+    });
+  });
+  app.post('/sign-out', (req, res, next) => {
+    strategy.signOut(req).then(() => res.sendStatus(204), next);
+  });
+  app.get('/key', (req, res) => {
+    res.json({ key: tokenKeyOf(req, strategy) });
+  });
+  return app;
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exit(1);
+});
