@@ -72,7 +72,7 @@ async function live(world: World, row: Row, pace: Pace): Promise<Figures> {
   // Access tokens that outlive their refresh token are served while they live: what follows is seen when they are over.
   if (world.lifeMs < 10_000) await world.goOn(world.lifeMs * 1.2);
   await world.stopLoad();
-  await world.askEverybody();
+  await world.askEverybody({ apiRefuses: row.apiRefuses ?? false });
   return await world.figures();
 }
 
@@ -91,6 +91,5 @@ function broken(row: Row, figures: Figures, people: number): string[] {
   rule(outcomes.foreign === 0, `${outcomes.foreign} answers were somebody else's`);
   rule(figures.undecided === 0, `${figures.undecided} people never got an answer that stands`);
   rule(outcomes.failed === 0, `${outcomes.failed} requests failed`);
-  rule(row.apiRefuses === true || outcomes.refused === 0, `${outcomes.refused} refusals of the API came through`);
   return problems.length === 0 ? [] : [...problems, ...details];
 }

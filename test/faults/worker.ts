@@ -13,7 +13,7 @@ import { Cluster, Redis } from 'ioredis';
 import { Passport } from 'passport';
 import { RedisTokenStore, SparkStrategy, sparkProxy } from '../../src/index.js';
 import { tokenKeyOf } from '../../src/session.js';
-import type { ClaimAnswer, CommitAnswer, RenewedTokens } from '../../src/tokens/store.js';
+import type { ClaimAnswer, CommitAnswer } from '../../src/tokens/store.js';
 
 export type RedisAddress =
   | { readonly kind: 'one'; readonly port: number }
@@ -40,36 +40,59 @@ export type FromWorker = { readonly url: string } | { readonly reached: Step };
 
 /** The store, with points at which the process can be told to stop, so that it can be killed just there. */
 class SteppedStore extends RedisTokenStore {
-  watch: Watch | undefined;
+  private watch: Watch | undefined;
+  /** Attempts between claim and commit or settlement. */
+  private readonly open = new Set<string>();
+  private stopped = 0;
 
-  override async claim(
-    key: string,
-    seen: Parameters<RedisTokenStore['claim']>[1],
-    attemptId: string,
-    leaseMs: number,
-  ): Promise<ClaimAnswer> {
-    const answer = await super.claim(key, seen, attemptId, leaseMs);
-    if (answer.kind === 'granted') await this.reached('claimed');
+  watchFor(watch: Watch): void {
+    this.watch = watch;
+  }
+
+  override async claim(...args: Parameters<RedisTokenStore['claim']>): Promise<ClaimAnswer> {
+    const answer = await super.claim(...args);
+    if (answer.kind === 'granted') {
+      this.open.add(args[2]);
+      await this.reached('claimed');
+    }
     return answer;
   }
 
-  override async commit(
-    key: string,
-    generation: number,
-    attemptId: string,
-    commitId: string,
-    renewed: RenewedTokens,
-  ): Promise<CommitAnswer> {
+  override async commit(...args: Parameters<RedisTokenStore['commit']>): Promise<CommitAnswer> {
     await this.reached('committing');
-    const answer = await super.commit(key, generation, attemptId, commitId, renewed);
+    const answer = await super.commit(...args);
     await this.reached('committed');
+    this.close(args[2]);
     return answer;
   }
 
+  override async settle(...args: Parameters<RedisTokenStore['settle']>): Promise<void> {
+    await super.settle(...args);
+    this.close(args[1]);
+  }
+
+  private close(attemptId: string): void {
+    this.open.delete(attemptId);
+    this.tellWhenStill();
+  }
+
+  /** After the first renewal has stopped, none begins; those under way go on to the step, or to their end. */
   private async reached(step: Step): Promise<void> {
-    if (this.watch?.watch !== step) return;
-    tell({ reached: step });
-    if (this.watch.stop) await new Promise<never>(() => undefined);
+    const { watch } = this;
+    if (!watch) return;
+    const begins = step === 'claimed' && this.stopped > 0;
+    if (watch.watch !== step && !begins) return;
+    if (!watch.stop) {
+      tell({ reached: step });
+      return;
+    }
+    this.stopped += 1;
+    this.tellWhenStill();
+    await new Promise<never>(() => undefined);
+  }
+
+  private tellWhenStill(): void {
+    if (this.watch && this.stopped > 0 && this.stopped === this.open.size) tell({ reached: this.watch.watch });
   }
 }
 
@@ -88,7 +111,7 @@ async function main(): Promise<void> {
   const redis = connect(settings.redis);
   const tokenStore = new SteppedStore(redis);
   process.on('message', (message) => {
-    tokenStore.watch = message as Watch; // the runner sends nothing else
+    tokenStore.watchFor(message as Watch); // the runner sends nothing else
   });
   const strategy = new SparkStrategy(
     {

@@ -43,7 +43,9 @@ export interface Figures {
 }
 
 const TICK_MS = 20;
-const MAX_UNDER_WAY = 400;
+/** A browser does not send much more at once, and a machine that is busy with other things is not flooded. */
+const PER_PERSON = 4;
+const MAX_UNDER_WAY = 80;
 /** Longer than any back-off, lease or deadline that people may have to wait out. */
 const RECOVERY_MS = 40_000;
 const MAX_DETAILS = 5;
@@ -63,6 +65,7 @@ export class World {
   };
   private readonly details: string[] = [];
   private readonly looking = new Set<Person>();
+  private readonly busy = new Map<Person, number>();
   private readonly underWay = new Set<Promise<unknown>>();
   private requests = 0;
   private slowestMs = 0;
@@ -157,6 +160,18 @@ export class World {
     await this.client.hincrby(recordName(person.key), 'sa', -ms);
   }
 
+  /** Makes a claim lapse, and a back-off end: no test has to wait for them. */
+  async lapse(person: Person): Promise<void> {
+    const name = recordName(person.key);
+    await this.client.hdel(name, 'bo');
+    if ((await this.client.hexists(name, 'cl')) === 1) await this.client.hset(name, 'cl', '0');
+  }
+
+  /** The record's fields as Redis holds them; empty when there is none. */
+  async stored(person: Person): Promise<Readonly<Record<string, string>>> {
+    return await this.client.hgetall(recordName(person.key));
+  }
+
   /** Requests of everybody to every process, until {@link stopLoad}. */
   startLoad(): void {
     const perTick = ((this.options.rate ?? 200) * TICK_MS) / 1_000;
@@ -194,13 +209,14 @@ export class World {
 
   /**
    * Asks every process for everybody when all is over, and once more as long as it says «not now».
-   * Whoever is told to sign in, by any process, is asked to sign in.
+   * Whoever is told to sign in, by any process, is asked to sign in. The API's own refusal stands where it `apiRefuses`;
+   * else it is that of an access token that ran out on its way, and the next one will do.
    */
-  async askEverybody(): Promise<void> {
+  async askEverybody({ apiRefuses = false } = {}): Promise<void> {
     const until = Date.now() + RECOVERY_MS;
     const serving = this.workers.filter(({ serving: isServing }) => isServing);
     await Promise.all(
-      this.people.flatMap((person) => serving.map((worker) => this.askUntilDecided(person, worker, until))),
+      this.people.flatMap((person) => serving.map((worker) => this.askUntilDecided(person, worker, until, apiRefuses))),
     );
   }
 
@@ -233,7 +249,11 @@ export class World {
     this.turn += 1;
     const person = this.people[this.turn % this.people.length];
     const worker = serving[Math.floor(Math.random() * serving.length)];
-    if (person && worker) await this.request(person, worker);
+    if (!person || !worker) return;
+    const atIt = this.busy.get(person) ?? 0;
+    if (atIt >= PER_PERSON) return;
+    this.busy.set(person, atIt + 1);
+    await this.request(person, worker).finally(() => this.busy.set(person, (this.busy.get(person) ?? 1) - 1));
   }
 
   private track(task: Promise<unknown>): void {
@@ -243,10 +263,10 @@ export class World {
     this.underWay.add(tracked);
   }
 
-  private async askUntilDecided(person: Person, worker: Worker, until: number): Promise<void> {
+  private async askUntilDecided(person: Person, worker: Worker, until: number, apiRefuses: boolean): Promise<void> {
     while (Date.now() < until) {
       const { outcome } = await this.request(person, worker);
-      if (outcome === 'served' || outcome === 'refused') return;
+      if (outcome === 'served' || (outcome === 'refused' && apiRefuses)) return;
       if (outcome === 'asked') {
         person.asked = true;
         return;

@@ -2,8 +2,6 @@ import type { Row } from '../row.js';
 import type { Step } from '../worker.js';
 import type { World } from '../world.js';
 
-/** Renewals of one process that are under way elsewhere come to their end before it is killed. */
-const OTHERS_END_MS = 400;
 /** One lease, in which a dead process still counts as busy, and a little. */
 const LEASE_MS = 11_000;
 
@@ -83,7 +81,6 @@ function killedAt(step: Step, row: Omit<Row, 'disturb'>): Row {
       for (let i = 0; i < times; i += 1) {
         const worker = world.worker(world.workers.length - 1);
         await worker.reaches(step, { stop: true });
-        await world.goOn(OTHERS_END_MS);
         await worker.kill();
         await world.addWorker();
         await world.goOn(quick ? 1_000 : LEASE_MS);
