@@ -19,7 +19,9 @@ export {
   sparkProxy,
 } from './proxy.js';
 export type { SessionLink } from './signin/link.js';
+export type { Attributes, AXAttribute, SRegField } from './signin/attributes.js';
 export type { Portal, SparkAuthenticateOptions, SparkStrategyOptions, StateStore } from './signin/options.js';
+export type { DiscoveredPortal } from './signin/portal.js';
 export type { SparkProfile } from './signin/profile.js';
 export type {
   GrantParams,

@@ -19,6 +19,8 @@ export const VOW_PATH = '/auth/vow';
 export const OPENID_PATH = '/openid';
 export const PROVIDER_SIGN_OUT_PATH = '/openid/logout';
 export const GRANT_PATH = '/v1/oauth2/grant';
+/** Names the system of a token, and its portal. */
+export const SYSTEM_PATH = '/v1/system';
 export const TOKEN_PATH = '/v1/oauth2/token';
 
 /** The resource that tells who is signed in: consumers of a portal are contacts, everybody else has an account. */

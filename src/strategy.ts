@@ -2,25 +2,28 @@ import type { IncomingMessage } from 'node:http';
 
 import OAuth2Strategy = require('passport-oauth2');
 
-import { ConfigError, SignInRequiredError, UnavailableError } from './errors.js';
+import { AuthorizationError, ConfigError, SignInRequiredError, SparkError, UnavailableError } from './errors.js';
 import { type GrantEndpoint, lifetimeFrom, requestGrant, revokeToken } from './grant.js';
-import { PROVIDER_SIGN_OUT_PATH, type Role, SPARK_UPSTREAM, TOKEN_PATH } from './platform.js';
+import { PROVIDER_SIGN_OUT_PATH, type Role, SPARK_UPSTREAM, SYSTEM_PATH, TOKEN_PATH } from './platform.js';
 import { ownSessionKey, tokenKeyOf } from './session.js';
+import { type ApiAnswer, askSpark } from './signin/ask.js';
 import { isSecure, type SignInCall, type StrategyParts } from './signin/call.js';
 import { finish } from './signin/finish.js';
 import { beginOrPass, guard } from './signin/guard.js';
-import { removeLink } from './signin/link.js';
+import { needServerSession, removeLink } from './signin/link.js';
 import { linkToPresentUser, type PassportRequest } from './signin/login.js';
 import { messageOf } from './signin/messages.js';
 import { SparkOAuth2 } from './signin/oauth2.js';
+import { Once } from './signin/once.js';
 import {
   parseStrategyOptions,
   type SparkAuthenticateOptions,
   type SparkSettings,
   type SparkStrategyOptions,
 } from './signin/options.js';
+import { type DiscoveredPortal, readPortal } from './signin/portal.js';
 import { fetchProfile, type SparkProfile } from './signin/profile.js';
-import { refuse } from './signin/refuse.js';
+import { refuse, refuseOrFail } from './signin/refuse.js';
 import { calledBack, type ExpressRequest, redirectURIOf, urlParts } from './signin/request.js';
 import { Attempts, forgetFinished } from './signin/transaction.js';
 import type {
@@ -32,7 +35,7 @@ import type {
   VerifyFunctionWithRequestAndParams,
 } from './signin/verify.js';
 import type { Tokens } from './tokens/record.js';
-import { TokenService } from './tokens/service.js';
+import { adoptedKey, TokenService } from './tokens/service.js';
 
 /** What a session's tokens look like from outside: never the tokens themselves. */
 export interface SparkStatus {
@@ -71,6 +74,7 @@ export class SparkStrategy extends OAuth2Strategy {
 
   private readonly settings: SparkSettings;
   private readonly attempts: Attempts;
+  private readonly once: Once;
   private readonly verify: (...args: unknown[]) => void;
   /** Of an attempt, the role whose resource names the person. */
   private readonly attemptRole: Role | undefined;
@@ -105,7 +109,8 @@ export class SparkStrategy extends OAuth2Strategy {
     this.name = 'spark';
     this.settings = settings;
     this.verify = verify as (...args: unknown[]) => void;
-    this.attempts = new Attempts(settings.cookieSecret);
+    this.once = new Once(settings.tokenStore);
+    this.attempts = new Attempts(settings.cookieSecret, this.once);
     this.attemptRole = undefined;
     this.apiURL = settings.apiURL;
     this.sessionKey = settings.sessionKey;
@@ -250,10 +255,38 @@ export class SparkStrategy extends OAuth2Strategy {
     );
   }
 
+  /**
+   * Asks `/v1/system` for the portal of an account: where its consumers sign in. Use it as the `portal` of a sign-in,
+   * and keep it: it changes about as often as the portal's name.
+   * @param from - the request of a signed-in person, an access token, or the name of tokens that were stored with `tokens.adopt`
+   * @throws SparkError `portal_unknown` (the account has none), `system_failed`; SignInRequiredError; UnavailableError
+   * @example
+   * const portal = await strategy.discoverPortal({ tokenKey: 'office' });
+   * app.get('/buyers', passport.authenticate('spark', { role: 'vow', portal }));
+   */
+  async discoverPortal(from: IncomingMessage | string | { readonly tokenKey: string }): Promise<DiscoveredPortal> {
+    const ask = async (accessToken: string): Promise<ApiAnswer> => {
+      try {
+        return await askSpark(this, accessToken, SYSTEM_PATH);
+      } catch (cause) {
+        throw new SparkError('/v1/system did not answer.', { code: 'system_failed', status: 502, cause });
+      }
+    };
+    if (typeof from === 'string') return readPortal(await ask(from));
+    const key = 'tokenKey' in from ? adoptedKey(from.tokenKey) : tokenKeyOf(from, this);
+    if (key === undefined) throw new SignInRequiredError();
+    const answer = await this.tokens.use(key, async (record) => {
+      const value = await ask(record.accessToken);
+      return { value, expired: SPARK_UPSTREAM.isExpired(value.wwwAuthenticate, value.body), replayable: true };
+    });
+    return readPortal(answer);
+  }
+
   private async handle(req: ExpressRequest, options: SparkAuthenticateOptions): Promise<void> {
     const { res } = req;
     if (!res) throw new ConfigError('SparkStrategy', ['the request has no res; use it with Express.']);
     ownSessionKey(req, this.sessionKey, this.settings.clientID);
+    if (options.session !== false) needServerSession(req.session);
     const wall = (options.wall ?? req.route === undefined) !== false;
     const call: SignInCall = { req, res, options, wall, strategy: this, parts: this.parts() };
     try {
@@ -262,8 +295,9 @@ export class SparkStrategy extends OAuth2Strategy {
       else if (wall) await guard(call);
       else await beginOrPass(call);
     } catch (error) {
-      if (!wall) throw error;
-      refuse(call, error, messageOf(error));
+      if (error instanceof AuthorizationError) refuseOrFail(call, error, messageOf(error));
+      else if (wall) refuse(call, error, messageOf(error));
+      else throw error;
     }
   }
 
@@ -272,6 +306,7 @@ export class SparkStrategy extends OAuth2Strategy {
       settings: this.settings,
       attempts: this.attempts,
       tokens: this.tokens,
+      once: this.once,
       oauth2: this._oauth2,
       verify: this.verify,
       profileOf: async (accessToken, role) => {

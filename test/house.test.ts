@@ -25,6 +25,11 @@ const ROOMS = `
   signin/urls
   signin/callback
   signin/link
+  signin/ask
+  signin/once
+  signin/portal
+  signin/assertion
+  signin/attributes
   signin/options
   signin/state-store
   signin/transaction

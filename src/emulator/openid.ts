@@ -117,10 +117,17 @@ function fullAssertion(
     ['return_to', returnTo],
     ['sreg.fullname', `${grantee.person.firstName} ${grantee.person.lastName}`],
     ['sreg.nickname', grantee.person.accountId],
+    ...askedEmail(request, grantee.person),
     ...attributeAnswer(request, grantee.person),
   ]);
   if (code !== null) fields.set('ns.spark', SPARK_NS).set('spark.code', code);
   return state.assertions.sign(fields, state.clock.now());
+}
+
+/** Full name and nickname come unasked; an address only to who asks (Simple Registration 1.1 §3). */
+function askedEmail(request: Fields, { email }: Grantee['person']): [string, string][] {
+  const asked = [request.get('sreg.required'), request.get('sreg.optional')].flatMap((list) => (list ?? '').split(','));
+  return asked.includes('email') ? [['sreg.email', email]] : [];
 }
 
 function verifyDirectly(state: EmulatorState, res: Response, fields: Fields): Response {

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { attributeParams } from './attributes.js';
 import { type SignInCall, stateMeta } from './call.js';
-import { chooseRole } from './options.js';
+import { chooseRole, scopeText } from './options.js';
 import { redirectURIOf, urlParts } from './request.js';
 import { keepState } from './state-store.js';
 import { newState, safeReturnTo } from './transaction.js';
@@ -10,7 +11,7 @@ import { authorizationURL } from './urls.js';
 export async function begin(call: SignInCall): Promise<void> {
   const { req, res, options, strategy, parts } = call;
   const { settings } = parts;
-  const choice = await chooseRole(settings, options, req);
+  const { authorizationURL: endpoint, ...choice } = await chooseRole(settings, options, req);
   const redirectURI = redirectURIOf(req, {
     ...settings,
     ...(options.callbackURL === undefined ? {} : { callbackURL: options.callbackURL }),
@@ -20,7 +21,7 @@ export async function begin(call: SignInCall): Promise<void> {
   const state = settings.store
     ? await keepState(settings.store, req, { verifier, state: appState, meta: stateMeta(settings, redirectURI) })
     : newState();
-  const wanted = options.returnTo ?? (req.method === 'GET' || req.method === 'HEAD' ? urlParts(req).target : '/');
+  const wanted = options.returnTo ?? rememberedPage(call) ?? (isRead(req) ? urlParts(req).target : '/');
   const returnTo = safeReturnTo(wanted, settings.callbackPath);
   await parts.attempts.begin(req, res, {
     ...choice,
@@ -36,17 +37,28 @@ export async function begin(call: SignInCall): Promise<void> {
     authorizationURL({
       ...choice,
       platformURL: settings.platformURL,
-      authorizationURL: settings.authorizationURL,
+      authorizationURL: endpoint,
       clientID: settings.clientID,
       redirectURI,
       state,
-      extra: extraParams(call, verifier),
+      extra: { ...extraParams(call, verifier), ...(choice.flow === 'hybrid' ? attributeParams(settings.asked) : {}) },
     }),
   );
 }
 
+/** On a route: the page that the application remembered before it sent the person there, as connect-ensure-login does. */
+function rememberedPage({ req, wall }: SignInCall): string | undefined {
+  const { returnTo } = (req.session ?? {}) as { returnTo?: unknown };
+  return !wall && typeof returnTo === 'string' ? returnTo : undefined;
+}
+
+function isRead({ method }: SignInCall['req']): boolean {
+  return method === 'GET' || method === 'HEAD';
+}
+
 function extraParams({ options, strategy, parts }: SignInCall, verifier: string | undefined): Record<string, string> {
-  const scope = typeof options.scope === 'string' ? options.scope : (options.scope?.join(' ') ?? parts.settings.scope);
+  const { settings } = parts;
+  const scope = scopeText(options.scope, settings.scopeSeparator) ?? settings.scope;
   return {
     ...(strategy.authorizationParams(options) as Record<string, string>),
     ...(scope === undefined ? {} : { scope }),

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { OAuth2 } from 'oauth';
 import { tokenKeyOf } from '../session.js';
 import type { TokenService } from '../tokens/service.js';
+import type { Once } from './once.js';
 import type { SparkAuthenticateOptions, SparkSettings } from './options.js';
 import type { SparkProfile } from './profile.js';
 import { type ExpressRequest, redirectURIOf, urlParts } from './request.js';
@@ -35,6 +36,8 @@ export interface StrategyParts {
   readonly settings: SparkSettings;
   readonly attempts: Attempts;
   readonly tokens: TokenService;
+  /** Counts the nonces of assertions. */
+  readonly once: Once;
   readonly oauth2: OAuth2;
   readonly verify: (...args: unknown[]) => void;
   /** Calls the strategy's `userProfile`, which applications override, for this role. */

@@ -7,6 +7,8 @@ export type Callback = { readonly flow: Flow; readonly state: string | undefined
       readonly code: string;
       readonly returnTo?: string | undefined;
       readonly endpoint?: string | undefined;
+      /** Of the hybrid flow, every field by its name without `openid.`. */
+      readonly fields?: ReadonlyMap<string, string>;
     }
   | { readonly kind: 'denied'; readonly description: string | undefined }
   | {
@@ -22,9 +24,11 @@ export type Callback = { readonly flow: Flow; readonly state: string | undefined
 /** Reads the callback of either flow from the raw query, because parsers disagree on dots and repeated names. */
 export function readCallback(query: string): Callback {
   const params = new Map<string, string>();
-  for (const [name, value] of new URLSearchParams(query)) {
+  const given = [...new URLSearchParams(query)];
+  const canonicalName = namesIn(given);
+  for (const [name, value] of given) {
     const known = canonicalName(name);
-    if (!RELEVANT.has(known)) continue;
+    if (!RELEVANT.has(known) && !known.startsWith('openid.')) continue;
     // Two values for one name: whichever we took, somebody may have put it there.
     if (params.has(known))
       return { kind: 'invalid', flow: 'oauth2', state: undefined, problem: `"${known}" appears twice` };
@@ -33,9 +37,22 @@ export function readCallback(query: string): Callback {
   return params.has('openid.mode') ? readHybrid(params) : readOAuth2(params);
 }
 
-/** PHP and some others turn dots in parameter names into underscores: `openid_spark_code`. */
-function canonicalName(name: string): string {
-  return /^openid[._]/.test(name) ? (CANONICAL.get(name.replaceAll(/[._]/g, '_')) ?? name) : name;
+/**
+ * PHP and some others turn dots in parameter names into underscores: `openid_spark_code`. Which of them were dots is told by
+ * the names that we know and by those that the message lists as signed.
+ */
+function namesIn(given: readonly (readonly [string, string])[]): (name: string) => string {
+  const signed = given.find(([name]) => /^openid[._]signed$/.test(name))?.[1].split(',') ?? [];
+  const dotted = new Map(signed.map((name) => [`openid_${withoutDots(name)}`, `openid.${name}`]));
+  return (name) => {
+    if (!/^openid[._]/.test(name)) return name;
+    const flat = withoutDots(name);
+    return KNOWN.get(flat) ?? dotted.get(flat) ?? name.replace(/^openid_/, 'openid.');
+  };
+}
+
+function withoutDots(name: string): string {
+  return name.replaceAll('.', '_');
 }
 
 const HYBRID_NAMES = [
@@ -46,10 +63,15 @@ const HYBRID_NAMES = [
   'openid.return_to',
   'openid.op_endpoint',
   'openid.signed',
+  'openid.sig',
+  'openid.response_nonce',
+  'openid.assoc_handle',
+  'openid.claimed_id',
+  'openid.identity',
 ] as const;
 
-const RELEVANT = new Set<string>(['code', 'state', 'error', 'error_description', 'error_uri', ...HYBRID_NAMES]);
-const CANONICAL = new Map<string, string>(HYBRID_NAMES.map((name) => [name.replaceAll('.', '_'), name]));
+const RELEVANT = new Set<string>(['code', 'state', 'error', 'error_description', 'error_uri']);
+const KNOWN = new Map<string, string>(HYBRID_NAMES.map((name) => [withoutDots(name), name]));
 
 function readOAuth2(params: ReadonlyMap<string, string>): Callback {
   const about = { flow: 'oauth2', state: params.get('state') } as const;
@@ -91,6 +113,9 @@ function readHybrid(params: ReadonlyMap<string, string>): Callback {
     code,
     returnTo: params.get('openid.return_to'),
     endpoint: params.get('openid.op_endpoint'),
+    fields: new Map(
+      [...params].flatMap(([name, value]) => (name.startsWith('openid.') ? [[name.slice(7), value]] : [])),
+    ),
   };
 }
 

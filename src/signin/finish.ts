@@ -1,14 +1,19 @@
-import { AuthorizationError, SparkError, UnavailableError } from '../errors.js';
+import { AuthorizationError, describeError, SparkError, UnavailableError } from '../errors.js';
+import type { Grant } from '../grant.js';
+import { OPENID_PATH } from '../platform.js';
+import { verifyAssertion } from './assertion.js';
+import { readAttributes } from './attributes.js';
 import { isSignedIn, type SignInCall, stateMeta } from './call.js';
 import { type Callback, mismatch, readCallback, withoutWords } from './callback.js';
 import { coverLogIn } from './login.js';
 import { authorizationError, DENIED, errorMessage, plainText, REFUSED, STALE } from './messages.js';
 import { exchangeCode } from './oauth2.js';
-import type { SparkProfile } from './profile.js';
+import type { SparkSettings } from './options.js';
+import { type SparkProfile, withAttributes } from './profile.js';
 import { refuse, refuseOrFail } from './refuse.js';
 import { calledBack, urlParts } from './request.js';
-import { verifyState } from './state-store.js';
-import { rememberFinished, safeReturnTo, type Transaction } from './transaction.js';
+import { type VerifiedState, verifyState } from './state-store.js';
+import { type Found, rememberFinished, safeReturnTo, type Transaction } from './transaction.js';
 import { callVerify } from './verify.js';
 
 /** The callback: what Spark said when it sent the browser back, and what becomes of it. */
@@ -17,57 +22,76 @@ export async function finish(call: SignInCall): Promise<void> {
   res.setHeader('Cache-Control', 'no-store');
   res.setHeader('Referrer-Policy', 'no-referrer'); // this address holds the code
   const read = readCallback(urlParts(req).query);
-  const transaction = read.state === undefined ? undefined : await parts.attempts.take(req, res, read.state);
-  const callback = transaction ? read : withoutWords(read);
+  const found = read.state === undefined ? undefined : await parts.attempts.find(req, res, read.state);
+  const first = !found || read.kind !== 'code' || (await parts.attempts.spend(found));
+  found?.forget();
+  if (found && !first) return await cameAgain(call, found);
+  const callback = found ? read : withoutWords(read);
   if (callback.kind === 'denied') return denied(call, callback);
   if (callback.kind === 'error') return refuseOrFail(call, authorizationError(callback), errorMessage(callback));
-  if (!transaction || callback.kind === 'invalid') return await attemptIsGone(call, callback);
-  const problem = mismatch(callback, transaction, parts.settings.authorizationURL ?? parts.settings.platformURL);
-  if (problem) return refuseOrFail(call, new AuthorizationError(problem, 'callback_mismatch', undefined, 403), STALE);
+  if (!found || callback.kind === 'invalid') return await attemptIsGone(call, callback);
+  const { transaction } = found;
+  const problem = mismatch(callback, transaction, provider(parts.settings));
+  if (problem) return refuseStale(call, problem, 'callback_mismatch');
   const stored = await storedState(call, callback, transaction);
-  if (!stored.ok)
-    return refuseOrFail(
-      call,
-      new AuthorizationError('The state is not known.', 'state_mismatch', undefined, 403),
-      STALE,
-    );
-  await signIn(call, callback.code, { ...transaction, verifier: stored.verifier ?? transaction.verifier });
+  if (!stored.ok) {
+    const info = typeof stored.state === 'object' && stored.state !== null ? stored.state : undefined;
+    return refuseStale(call, 'The state is not known.', 'state_mismatch', info);
+  }
+  const verified = {
+    ...transaction,
+    verifier: stored.verifier ?? transaction.verifier,
+    appState: (stored.state as Transaction['appState']) ?? transaction.appState,
+  };
+  await parts.attempts.finish(found, () => signIn(call, callback, verified));
+}
+
+/** Where the hybrid flow and its assertions live. */
+function provider({ authorizationURL, platformURL }: SparkSettings): string {
+  return authorizationURL ?? platformURL + OPENID_PATH;
+}
+
+function refuseStale(call: SignInCall, problem: string, code: string, info?: object): void {
+  refuseOrFail(call, new AuthorizationError(problem, code, undefined, 403), STALE, info);
 }
 
 async function storedState(
   { req, parts: { settings } }: SignInCall,
   callback: Callback,
   transaction: Transaction,
-): Promise<{ ok: boolean; verifier: string | undefined }> {
-  if (!settings.store) return { ok: true, verifier: undefined };
+): Promise<VerifiedState> {
+  if (!settings.store) return { ok: true, verifier: undefined, state: undefined };
   return await verifyState(settings.store, req, callback.state, stateMeta(settings, transaction.redirectURI));
 }
 
-async function signIn(call: SignInCall, code: string, transaction: Transaction): Promise<void> {
+/** Answers whether somebody is signed in now. */
+async function signIn(call: SignInCall, callback: CodeCallback, transaction: Transaction): Promise<boolean> {
   const { req, strategy, parts } = call;
   const { settings } = parts;
   const { role, portal, redirectURI, verifier, appState } = transaction;
-  const grant = await exchangeCode(parts.oauth2, code, {
+  const signed = await signedFields(call, callback);
+  const grant = await exchangeCode(parts.oauth2, callback.code, {
     ...(strategy.tokenParams(call.options) as Record<string, string>),
     grant_type: 'authorization_code',
     redirect_uri: redirectURI,
     ...(verifier === undefined ? {} : { code_verifier: verifier }),
   });
+  const profile = await profileOrRevoke(call, grant, role);
   const { user, info } = await callVerify(parts.verify, {
     req: settings.passReqToCallback ? req : undefined,
     accessToken: grant.tokens.accessToken,
     refreshToken: grant.tokens.refreshToken,
     params: grant.params,
-    profile: await loadProfile(call, grant.tokens.accessToken, role),
+    profile: signed ? withAttributes(profile, readAttributes(signed, settings.asked), role) : profile,
   });
   if (!user) {
     const error = new AuthorizationError('The application refused this person.', 'access_denied');
     refuseOrFail(call, error, REFUSED, info);
-    return;
+    return false;
   }
   coverLogIn(
     req,
-    { user, tokens: grant.tokens, origin: { role, portal, redirectURI } },
+    { user, tokens: grant.tokens, origin: { role, portal, redirectURI }, returnTo: keptReturnTo(call) },
     { service: parts.tokens, sessionKey: settings.sessionKey },
   );
   const returnTo = safeReturnTo(transaction.returnTo, settings.callbackPath);
@@ -75,6 +99,30 @@ async function signIn(call: SignInCall, code: string, transaction: Transaction):
   rememberFinished(call.res, returnTo, redirectURI.startsWith('https:'));
   if (call.wall) strategy.redirect(returnTo);
   else strategy.success(user, { ...info, returnTo, ...(appState === undefined ? {} : { state: appState }) });
+  return true;
+}
+
+/** The fields of the assertion that Spark vouched for, where the application asked for that and for attributes. */
+async function signedFields(
+  { parts: { settings, once } }: SignInCall,
+  callback: CodeCallback,
+): Promise<ReadonlyMap<string, string> | undefined> {
+  if (callback.flow !== 'hybrid' || !settings.verifyAssertion) return undefined;
+  const signed = await verifyAssertion(callback.fields ?? new Map(), {
+    endpoint: provider(settings),
+    headers: { 'x-sparkapi-user-agent': settings.userAgent },
+    timeoutMs: settings.grantTimeoutMs,
+    once,
+  });
+  const { ax, sreg } = settings.asked;
+  return ax.length + sreg.length > 0 ? signed : undefined;
+}
+
+/** The page that Passport's `successReturnToOrRedirect` looks for in the session, which it makes anew before it looks. */
+function keptReturnTo({ req, options, parts }: SignInCall): string | undefined {
+  const { returnTo } = (req.session ?? {}) as { returnTo?: unknown };
+  if (options.successReturnToOrRedirect === undefined || returnTo === undefined) return undefined;
+  return safeReturnTo(returnTo, parts.settings.callbackPath);
 }
 
 /** The wall signs in by itself. What fails there is the session store, or `serializeUser`: the log tells which. */
@@ -84,6 +132,27 @@ async function logIn({ req, options }: SignInCall, user: object): Promise<void> 
   } catch (error) {
     if (error instanceof SparkError) throw error;
     throw new UnavailableError('The session could not be saved.', { code: 'session_failed', cause: error });
+  }
+}
+
+/**
+ * Who signed in. When Spark does not say so, nobody will ever use the tokens that it gave: they are revoked, unless the
+ * application goes on without a profile.
+ */
+async function profileOrRevoke(
+  call: SignInCall,
+  grant: Grant,
+  role: Transaction['role'],
+): Promise<SparkProfile | undefined> {
+  try {
+    return await loadProfile(call, grant.tokens.accessToken, role);
+  } catch (error) {
+    if (call.parts.settings.onProfileFailure === 'continue') {
+      process.emitWarning(describeError(error), { type: 'SparkStrategy', code: 'SPARK_PROFILE' });
+      return undefined;
+    }
+    await call.parts.tokens.revoke(grant.tokens).catch(() => undefined); // the API may be what is away
+    throw error;
   }
 }
 
@@ -108,6 +177,21 @@ function denied(call: SignInCall, callback: Extract<Callback, { kind: 'denied' }
   else call.strategy.fail({ message: error.message, code: error.code });
 }
 
+/**
+ * A second callback of one attempt, with its cookie still: sent twice, reloaded before the answer came, or from a
+ * restored tab. Its code is not spent again, because that may end the tokens of the first (RFC 6749 §4.1.2).
+ */
+async function cameAgain(call: SignInCall, found: Found): Promise<void> {
+  const signedIn = await call.parts.attempts.outcome(found);
+  if (signedIn === false && !(await isSignedIn(call))) {
+    refuseStale(call, 'The attempt to sign in is over.', 'attempt_unknown');
+    return;
+  }
+  // The first answer has brought the session, and this browser may have it by now. If not, the page asks it to sign in.
+  const page = call.wall ? found.transaction.returnTo : call.options.returnTo;
+  call.strategy.redirect(safeReturnTo(page, call.parts.settings.callbackPath));
+}
+
 /** No attempt in this browser belongs to this callback: reloaded, late, or somebody else's. */
 async function attemptIsGone(call: SignInCall, callback: Callback): Promise<void> {
   if (await isSignedIn(call)) {
@@ -118,5 +202,7 @@ async function attemptIsGone(call: SignInCall, callback: Callback): Promise<void
     callback.kind === 'invalid'
       ? `The callback holds ${callback.problem}.`
       : 'The attempt to sign in is not known here.';
-  refuseOrFail(call, new AuthorizationError(problem, 'attempt_unknown', undefined, 403), STALE);
+  refuseStale(call, problem, 'attempt_unknown');
 }
+
+type CodeCallback = Extract<Callback, { kind: 'code' }>;

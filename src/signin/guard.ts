@@ -1,10 +1,11 @@
 import { SignInRequiredError, SparkError } from '../errors.js';
 import { begin } from './begin.js';
 import { isSignedIn, justFinished, type SignInCall } from './call.js';
-import { LOOP, messageOf } from './messages.js';
+import { framed, LOOP, messageOf, TOKENS_LOST } from './messages.js';
 import { refuse } from './refuse.js';
 import { urlParts } from './request.js';
-import { isNavigation } from './wall.js';
+import { safeReturnTo } from './transaction.js';
+import { isFramed, isNavigation } from './wall.js';
 
 /** The sign-in wall: signed-in people pass, browsers are sent to Spark, everything else is told to sign in. */
 export async function guard(call: SignInCall): Promise<void> {
@@ -18,7 +19,23 @@ export async function guard(call: SignInCall): Promise<void> {
     refuse(call, error, messageOf(error));
     return;
   }
+  if (isFramed(call.req)) {
+    const page = safeReturnTo(urlParts(call.req).target, call.parts.settings.callbackPath);
+    refuse(call, new SignInRequiredError(), framed(page));
+    return;
+  }
   if (justFinished(call)) {
+    if (call.req.user) {
+      const lost = new SparkError(
+        'The tokens of a sign-in that just ended are not there: does the token store keep them?',
+        {
+          code: 'sign_in_loop',
+          status: 503,
+        },
+      );
+      refuse(call, lost, TOKENS_LOST);
+      return;
+    }
     const error = new SparkError('The session cookie did not come back.', { code: 'sign_in_loop', status: 403 });
     refuse(call, error, LOOP);
     return;

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type {} from 'express-session'; // makes the augmentation below one of a known module
+import { ConfigError } from '../errors.js';
 
 /** What ties a session to its tokens. The tokens themselves never stand in the session. */
 export interface SessionLink {
@@ -51,6 +52,17 @@ function userDigest(session: object | null | undefined): string | undefined {
   const { passport } = (session ?? {}) as { passport?: { user?: unknown } };
   if (passport?.user === undefined || passport.user === null) return undefined;
   return createHash('sha256').update(JSON.stringify(passport.user)).digest('base64url');
+}
+
+/**
+ * A session that lives in the browser (cookie-session) can't be ended by a sign-out: whoever kept the cookie puts it back.
+ * Passport asks for `regenerate` as well. @throws ConfigError
+ */
+export function needServerSession(session: object | null | undefined): void {
+  if (!session || typeof (session as { regenerate?: unknown }).regenerate === 'function') return;
+  throw new ConfigError('SparkStrategy', [
+    'req.session has no regenerate(): it is a session that the browser keeps, like that of cookie-session, which no sign-out can end. Use express-session with a store.',
+  ]);
 }
 
 /** Saves a session now, because the answer that follows may reach the browser before the end of this request does. */

@@ -1,13 +1,15 @@
 import type { IncomingMessage } from 'node:http';
 import type { TokenOrigin, Tokens } from '../tokens/record.js';
 import type { TokenService } from '../tokens/service.js';
-import { findLink, removeLink, saveSession, writeLink } from './link.js';
+import { findLink, needServerSession, removeLink, saveSession, writeLink } from './link.js';
 
 /** What a sign-in brought, on its way into the session. */
 export interface SignIn {
   readonly user: object;
   readonly tokens: Tokens;
   readonly origin: Omit<TokenOrigin, 'clientID'>;
+  /** Goes into `session.returnTo`, which Passport loses when it makes the session anew. */
+  readonly returnTo?: string | undefined;
 }
 
 export interface LinkPlace {
@@ -52,12 +54,14 @@ async function logInAndLink(
   signIn: SignIn,
   place: LinkPlace,
 ): Promise<void> {
+  needServerSession(req.session);
   const previous = findLink(req.session, place.sessionKey);
   const key = await place.service.create(signIn.tokens, signIn.origin);
   try {
     await new Promise<void>((resolve, reject) => {
       original.call(req, signIn.user, options, (error) => (error ? reject(error) : resolve()));
     });
+    if (signIn.returnTo !== undefined) Object.assign(req.session ?? {}, { returnTo: signIn.returnTo });
     await linkSession(req, key, place);
   } catch (error) {
     await place.service.remove(key).catch(() => undefined); // the store may be what failed
@@ -73,6 +77,7 @@ export async function linkToPresentUser(
   signIn: Omit<SignIn, 'user'>,
   place: LinkPlace,
 ): Promise<void> {
+  needServerSession(req.session);
   const previous = findLink(req.session, place.sessionKey);
   const key = await place.service.create(signIn.tokens, signIn.origin);
   try {

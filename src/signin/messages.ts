@@ -33,6 +33,28 @@ export const LOOP: WallMessage = {
   retry: '/',
 };
 
+/** The session came back, but what it links to did not stay. */
+export const TOKENS_LOST: WallMessage = {
+  status: 503,
+  code: 'sign_in_loop',
+  title: 'You signed in, but it did not last',
+  text: 'Your sign-in worked, but this application could not keep it. Try again in a moment; if it happens again, tell its operator.',
+  retry: '/',
+};
+
+/** For a page in a frame; `page` is where its link leads, in the whole window. */
+export function framed(page: string): WallMessage {
+  return {
+    status: 401,
+    code: 'sign_in_required',
+    title: 'Sign in to continue',
+    text: 'Signing in needs the whole window.',
+    retry: page,
+    link: 'Sign in',
+    framed: true,
+  };
+}
+
 export function errorMessage(callback: Extract<Callback, { kind: 'error' }>): WallMessage {
   const mismatch = callback.error === 'redirect_uri_mismatch';
   return {
@@ -79,6 +101,16 @@ export function messageOf(error: unknown): WallMessage {
       text: late
         ? STALE.text
         : 'Spark could not complete this sign-in. Try again in a moment; if it happens again, tell the operator of this application.',
+      retry: '/',
+    };
+  }
+  if (error instanceof AuthorizationError && error.status === 403) return STALE;
+  if (error instanceof SparkError && error.code === 'profile_failed') {
+    return {
+      status: error.status,
+      code: error.code,
+      title: 'Spark did not say who you are',
+      text: 'Your sign-in worked, but Spark did not answer when asked for your account. Try again in a moment.',
       retry: '/',
     };
   }

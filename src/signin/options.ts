@@ -5,10 +5,15 @@ import { OptionCheck, parseURL } from '../options.js';
 import { API_URL, FLOWS, type Flow, GRANT_PATH, PLATFORM_URL, ROLES, type Role } from '../platform.js';
 import type { TokenStore } from '../tokens/store.js';
 import { tokenStoreOption } from '../tokens/store-option.js';
+import { type AttributeRequest, AX_ATTRIBUTES, type AXAttribute, SREG_FIELDS, type SRegField } from './attributes.js';
+import { addressProblem, type DiscoveredPortal } from './portal.js';
 import { portalProblem } from './urls.js';
 
-/** A portal's name; `false` is the multi-agent endpoint, where the consumer picks one of the linked agents. */
-export type Portal = string | false;
+/**
+ * A portal's name, or what `strategy.discoverPortal` found; `false` is the multi-agent endpoint, where the consumer picks
+ * one of the linked agents.
+ */
+export type Portal = string | false | DiscoveredPortal;
 
 /** A `store` for the state, with the arities that passport-oauth2 documents. */
 export interface StateStore {
@@ -68,6 +73,20 @@ export interface SparkStrategyOptions {
     | ((accessToken: string, done: (error: unknown, skip?: boolean) => void) => void);
   /** Seals the attempt cookies. At least 32 characters; default: derived from `clientSecret`. */
   readonly cookieSecret?: string;
+  /**
+   * What becomes of a sign-in when Spark gives tokens but, asked twice, does not say who signed in. `fail` (default): it
+   * fails with `profile_failed`, and the tokens are revoked. `continue`: the verify function gets no profile.
+   */
+  readonly onProfileFailure?: 'fail' | 'continue';
+  /**
+   * Hybrid flow: have every assertion verified by Spark (OpenID 2.0 §11.4.2) before its code is used, and refuse nonces that
+   * came before. The minimal callback of the vendor's page has nothing to verify, and is refused then. Default false.
+   */
+  readonly verifyAssertion?: boolean;
+  /** Hybrid flow: attributes to ask for by Attribute Exchange; `true`: all. Needs `verifyAssertion`. */
+  readonly ax?: true | readonly AXAttribute[];
+  /** Hybrid flow: fields to ask for by Simple Registration; `true`: all. Needs `verifyAssertion`. */
+  readonly sreg?: true | readonly SRegField[];
   /** What to do with a refresh token that a lost answer may have spent: `retry` (default) or `defer`. */
   readonly onUnknown?: 'retry' | 'defer';
   /** Deadline of a token request, in milliseconds. Default 60 000. */
@@ -106,11 +125,15 @@ export interface SparkSettings {
   readonly store: StateStore | undefined;
   readonly pkce: boolean;
   readonly scope: string | undefined;
+  readonly scopeSeparator: string;
   readonly proxy: boolean;
   readonly sessionKey: string;
   readonly passReqToCallback: boolean;
   readonly skipUserProfile: NonNullable<SparkStrategyOptions['skipUserProfile']>;
   readonly cookieSecret: string;
+  readonly onProfileFailure: 'fail' | 'continue';
+  readonly verifyAssertion: boolean;
+  readonly asked: AttributeRequest;
   readonly onUnknown: 'retry' | 'defer';
   readonly grantTimeoutMs: number;
 }
@@ -140,6 +163,10 @@ const NAMES: readonly (keyof SparkStrategyOptions)[] = [
   'passReqToCallback',
   'skipUserProfile',
   'cookieSecret',
+  'onProfileFailure',
+  'verifyAssertion',
+  'ax',
+  'sreg',
   'onUnknown',
   'grantTimeoutMs',
 ];
@@ -175,12 +202,16 @@ export function parseStrategyOptions(options: SparkStrategyOptions, verify: unkn
       options.tokenURL === undefined ? apiURL + GRANT_PATH : (check.url('tokenURL', options.tokenURL)?.href ?? ''),
     customHeaders: options.customHeaders ?? {},
     ...stateOptions(check, options),
-    scope: typeof options.scope === 'string' ? options.scope : options.scope?.join(options.scopeSeparator ?? ' '),
+    scope: scopeText(options.scope, options.scopeSeparator),
+    scopeSeparator: options.scopeSeparator ?? ' ',
     proxy: options.proxy ?? false,
     sessionKey: check.text('sessionKey', options.sessionKey ?? 'spark', "write a name, like 'spark'."),
     passReqToCallback: options.passReqToCallback ?? false,
     skipUserProfile: options.skipUserProfile ?? false,
     cookieSecret: cookieSecret(check, options),
+    onProfileFailure: check.oneOf('onProfileFailure', options.onProfileFailure, ['fail', 'continue'], 'fail'),
+    verifyAssertion: options.verifyAssertion ?? false,
+    asked: attributeOptions(check, options),
     onUnknown: check.oneOf('onUnknown', options.onUnknown, ['retry', 'defer'], 'retry'),
     grantTimeoutMs: check.number('grantTimeoutMs', options.grantTimeoutMs, 60_000, { min: 1 }),
   };
@@ -191,11 +222,35 @@ export function parseStrategyOptions(options: SparkStrategyOptions, verify: unkn
 /** What is wrong with role, portal and flow together: the same rules for a strategy and for one call of `authenticate`. */
 export function roleProblem(role: Role, flow: Flow, portal: SparkStrategyOptions['portal']): string | undefined {
   if (role === 'vow' && flow === 'hybrid') return "flow 'hybrid' does not serve role 'vow'; write flow: 'oauth2'.";
-  if (role === 'vow' && portal === undefined) {
+  if (role === 'vow' && (portal === undefined || portal === null)) {
     return "role 'vow' needs a portal; write portal: 'myportal', a function of the request, or false for the multi-agent endpoint.";
   }
   if (role !== 'vow' && portal !== undefined) return `"portal" goes with role 'vow', not '${role}'; leave it out.`;
-  return typeof portal === 'string' ? portalProblem(portal) : undefined;
+  if (typeof portal === 'string') return portalProblem(portal);
+  return typeof portal === 'object' ? addressProblem(portal.authorizationURL) : undefined;
+}
+
+function attributeOptions(check: OptionCheck, options: SparkStrategyOptions): AttributeRequest {
+  const { ax = [], sreg = [] } = options;
+  const asked = { ax: ax === true ? AX_ATTRIBUTES : ax, sreg: sreg === true ? SREG_FIELDS : sreg };
+  for (const [name, wanted, known] of [
+    ['ax', asked.ax, AX_ATTRIBUTES],
+    ['sreg', asked.sreg, SREG_FIELDS],
+  ] as const) {
+    if (!Array.isArray(wanted) || wanted.some((one) => !(known as readonly unknown[]).includes(one))) {
+      check.problem(`"${name}" asks for something unknown; write true, or a list out of ${known.join(', ')}.`);
+    } else if (wanted.length > 0 && options.verifyAssertion !== true) {
+      check.problem(
+        `"${name}" without "verifyAssertion" would believe what the person's browser says; write verifyAssertion: true.`,
+      );
+    }
+  }
+  return asked;
+}
+
+/** Scopes as one text (RFC 6749 §3.3). */
+export function scopeText(scope: string | readonly string[] | undefined, separator = ' '): string | undefined {
+  return typeof scope === 'string' ? scope : scope?.join(separator);
 }
 
 function roleOptions(
@@ -264,17 +319,26 @@ function headerText(check: OptionCheck, name: string, value: unknown): string {
   return text;
 }
 
+/** Role, flow and portal of one sign-in, and where people go for it, where role and flow do not tell. */
+export interface RoleChoice {
+  readonly role: Role;
+  readonly flow: Flow;
+  readonly portal: string | undefined;
+  readonly authorizationURL: string | undefined;
+}
+
 /** Role, flow and portal of one sign-in: the call's own options before the strategy's. @throws ConfigError */
 export async function chooseRole(
   settings: SparkSettings,
   options: SparkAuthenticateOptions,
   req: IncomingMessage,
-): Promise<{ role: Role; flow: Flow; portal: string | undefined }> {
+): Promise<RoleChoice> {
   const role = options.role ?? settings.role;
   const flow = options.flow ?? (role === 'vow' ? 'oauth2' : settings.flow);
   const given = role === 'vow' ? (options.portal ?? settings.portal) : options.portal;
   const portal = typeof given === 'function' ? await given(req) : given;
   const problem = roleProblem(role, flow, portal);
   if (problem) throw new ConfigError("passport.authenticate('spark')", [problem]);
-  return { role, flow, portal: portal === false ? undefined : portal };
+  if (typeof portal === 'object') return { role, flow, portal: portal.name, authorizationURL: portal.authorizationURL };
+  return { role, flow, portal: portal === false ? undefined : portal, authorizationURL: settings.authorizationURL };
 }

@@ -19,7 +19,7 @@ export function refuse({ req, res, options, strategy }: SignInCall, error: unkno
     process.emitWarning(describeError(error), { type: 'SparkStrategy', code: 'SPARK_SIGN_IN' });
   }
   if (options.failureRedirect !== undefined && isNavigation(req) && message.status !== 503) {
-    strategy.redirect(options.failureRedirect);
+    strategy.fail({ message: message.text, code: message.code }, message.status); // Passport also knows failureFlash and failureMessage
     return;
   }
   answerWall(req, res, message);

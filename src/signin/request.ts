@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { RequestRefusedError } from '../errors.js';
 import type { PassportRequest } from './login.js';
 
 /** A request as Express and Passport have prepared it. Structural, so that Express 4 and 5 both fit. */
@@ -25,12 +26,22 @@ export function urlParts(req: ExpressRequest): { target: string; path: string; q
 export function redirectURIOf(req: ExpressRequest, settings: { callbackURL: string; proxy: boolean }): string {
   const { callbackURL } = settings;
   if (URL.canParse(callbackURL)) return callbackURL;
-  const trusted = settings.proxy || Boolean(req.app?.get?.('trust proxy'));
+  const trusted = settings.proxy || isTrustedProxy(req);
   const forwarded = (name: string): string | undefined =>
     trusted ? (req.headers[name] as string | undefined)?.split(',')[0]?.trim() : undefined;
   const protocol = forwarded('x-forwarded-proto') ?? req.protocol ?? 'http';
   const host = forwarded('x-forwarded-host') ?? req.headers.host ?? 'localhost';
-  return new URL(callbackURL, `${protocol}://${host}`).href;
+  const base = `${protocol}://${host}`;
+  if (!URL.canParse(callbackURL, base)) {
+    throw new RequestRefusedError('The Host of the request is no host.', { code: 'bad_host', status: 400 });
+  }
+  return new URL(callbackURL, base).href;
+}
+
+/** Is the sender of this request a proxy that Express trusts? `trust proxy` may name addresses, so its function is asked. */
+function isTrustedProxy(req: ExpressRequest): boolean {
+  const trust = req.app?.get?.('trust proxy fn');
+  return typeof trust === 'function' && Boolean(trust(req.socket.remoteAddress, 0));
 }
 
 /** Awaits a function that calls back. */

@@ -4,6 +4,7 @@ import { parse, serialize } from 'cookie';
 import { CompactEncrypt, compactDecrypt } from 'jose';
 import { ConfigError } from '../errors.js';
 import type { Flow, Role } from '../platform.js';
+import type { Once } from './once.js';
 
 /** One attempt to sign in, from the redirect to Spark until the callback. */
 export interface Transaction {
@@ -22,6 +23,14 @@ export interface Transaction {
   readonly appState?: string | object | undefined;
 }
 
+/** An attempt of this browser. */
+export interface Found {
+  readonly transaction: Transaction;
+  /** Its cookie's value, which is sealed with a new random number each time. A state of a custom store may come again. */
+  readonly id: string;
+  forget(): void;
+}
+
 const LIFETIME_S = 10 * 60;
 const MAX_ATTEMPTS = 5;
 const MAX_COOKIE_BYTES = 1_024;
@@ -34,8 +43,13 @@ const FINISHED_S = 60;
  */
 export class Attempts {
   private readonly key: Uint8Array;
+  /** Attempts that this process is finishing, by id: did they end in a sign-in? */
+  private readonly finishing = new Map<string, Promise<boolean>>();
 
-  constructor(secret: string) {
+  constructor(
+    secret: string,
+    private readonly once: Once,
+  ) {
     this.key = new Uint8Array(hkdfSync('sha256', secret, '', 'passport-spark attempt cookie', 32));
   }
 
@@ -58,19 +72,45 @@ export class Attempts {
     setCookie(res, name, value, secure, LIFETIME_S);
   }
 
-  /** Opens the attempt that this state belongs to, and takes its cookie away: an attempt is finished once. */
-  async take(req: IncomingMessage, res: ServerResponse, state: string): Promise<Transaction | undefined> {
+  /** Opens the attempt that this state belongs to. `forget` takes its cookie away. */
+  async find(req: IncomingMessage, res: ServerResponse, state: string): Promise<Found | undefined> {
     const cookies = parse(req.headers.cookie ?? '');
     const suffix = `-${stateName(state)}`;
     for (const secure of [true, false]) {
       for (const [name, value] of Object.entries(cookies)) {
         if (!name.startsWith(prefix(secure)) || !name.endsWith(suffix)) continue;
-        clearCookie(res, name, secure);
         const transaction = await this.open(value ?? '');
-        if (transaction?.state === state && transaction.redirectURI.startsWith('https:') === secure) return transaction;
+        const forget = (): void => clearCookie(res, name, secure);
+        if (transaction?.state === state && transaction.redirectURI.startsWith('https:') === secure)
+          return { transaction, id: value ?? '', forget };
+        forget();
       }
     }
     return undefined;
+  }
+
+  /** Spends an attempt: true for the first callback, over all processes as far as the token store can tell. @throws UnavailableError */
+  async spend({ id }: Found): Promise<boolean> {
+    return await this.once.isFirst(`attempt ${id}`, LIFETIME_S * 1_000);
+  }
+
+  /** Finishes an attempt, while another callback of it may wait for what becomes of it. */
+  async finish({ id }: Found, work: () => Promise<boolean>): Promise<void> {
+    const outcome = work();
+    this.finishing.set(
+      id,
+      outcome.catch(() => false),
+    );
+    try {
+      await outcome;
+    } finally {
+      this.finishing.delete(id);
+    }
+  }
+
+  /** How the first callback of an attempt ended, if this process is at it. Undefined: long ago, or elsewhere. */
+  async outcome({ id }: Found): Promise<boolean | undefined> {
+    return await this.finishing.get(id);
   }
 
   /** A list instead of named fields, so that a long `returnTo` still fits a cookie. */

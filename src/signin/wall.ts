@@ -3,11 +3,26 @@ import { SPARK_UPSTREAM } from '../platform.js';
 
 /** Is this a browser going to a page (which a redirect to Spark serves), and not a script's or an image's request? */
 export function isNavigation(req: IncomingMessage): boolean {
+  if (isPrefetch(req) || req.headers['x-requested-with'] !== undefined) return false; // the latter: scripts, by an old custom
   const mode = req.headers['sec-fetch-mode'];
   if (mode !== undefined) return mode === 'navigate' && isSafe(req);
   // Browsers without fetch metadata, and programs: those that ask for HTML want a page.
   return isSafe(req) && (req.headers.accept ?? '').includes('text/html');
 }
+
+/** A page that the browser loads in advance: a redirect would begin an attempt that nobody asked for. */
+function isPrefetch({ headers }: IncomingMessage): boolean {
+  return [headers['sec-purpose'], headers.purpose, headers['x-moz'], headers['x-purpose']].some((purpose) =>
+    /\b(?:prefetch|prerender|preview)\b/i.test(String(purpose ?? '')),
+  );
+}
+
+/** A page inside another page. Spark's sign-in does not belong there: who asks for the password must be seen. */
+export function isFramed({ headers }: IncomingMessage): boolean {
+  return FRAMES.has(String(headers['sec-fetch-dest'] ?? ''));
+}
+
+const FRAMES = new Set(['iframe', 'frame', 'fencedframe', 'embed', 'object']);
 
 function isSafe(req: IncomingMessage): boolean {
   return req.method === 'GET' || req.method === 'HEAD';
@@ -20,8 +35,12 @@ export interface WallMessage {
   readonly code: string;
   readonly title: string;
   readonly text: string;
-  /** Where «Try again» leads; absent: no link. */
+  /** Where the link leads; absent: no link. */
   readonly retry?: string;
+  /** What the link says. Default `Try again`. */
+  readonly link?: string;
+  /** The page stands in a frame, which it may, and its link leads out of it. */
+  readonly framed?: boolean;
   readonly retryAfterS?: number;
 }
 
@@ -38,7 +57,7 @@ export function answerWall(req: IncomingMessage, res: ServerResponse, message: W
   if (page) {
     res.setHeader(
       'Content-Security-Policy',
-      "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
+      `default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors ${message.framed ? "'self'" : "'none'"}`,
     );
     res.setHeader('Referrer-Policy', 'no-referrer'); // the address of this page holds a code or an error
   }
@@ -46,8 +65,9 @@ export function answerWall(req: IncomingMessage, res: ServerResponse, message: W
   res.end(req.method === 'HEAD' ? undefined : body);
 }
 
-function renderPage({ title, text, retry }: WallMessage): string {
-  const link = retry === undefined ? '' : `<p><a href="${escapeHTML(retry)}">Try again</a></p>`;
+function renderPage({ title, text, retry, link: label = 'Try again', framed }: WallMessage): string {
+  const target = framed ? ' target="_top"' : '';
+  const link = retry === undefined ? '' : `<p><a href="${escapeHTML(retry)}"${target}>${escapeHTML(label)}</a></p>`;
   return `<!doctype html>
 <html lang="en">
 <head>

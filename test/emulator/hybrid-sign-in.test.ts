@@ -76,6 +76,18 @@ describe('the hybrid callback', () => {
     expect(callback.searchParams.get('openid.spark.state')).toBe('s&1');
   });
 
+  it.each(['required', 'optional'])(
+    'carries a signed address when simple registration asks for it as %s',
+    async (how) => {
+      const spark = await startEmulator();
+
+      const { searchParams } = await spark.signIn(address({ [`openid.sreg.${how}`]: 'fullname,email' }), 'agent');
+
+      expect(searchParams.get('openid.sreg.email')).toBe('agent@example.com');
+      expect(searchParams.get('openid.signed')?.split(',')).toContain('sreg.email');
+    },
+  );
+
   it('carries no code when the combined flow was not asked for', async () => {
     const spark = await startEmulator();
 

@@ -4,7 +4,13 @@ import express4 from 'express4';
 import { Passport } from 'passport';
 import { Passport as Passport6 } from 'passport6';
 import { createSparkEmulator, type SparkEmulatorHandle, type SparkEmulatorOptions } from '../../src/emulator/index.js';
-import { type SparkProxyOptions, SparkStrategy, type SparkStrategyOptions, sparkProxy } from '../../src/index.js';
+import {
+  type SparkProfile,
+  type SparkProxyOptions,
+  SparkStrategy,
+  type SparkStrategyOptions,
+  sparkProxy,
+} from '../../src/index.js';
 import { serve } from './server.js';
 
 export interface TestApp {
@@ -20,6 +26,8 @@ export interface TestAppOptions {
   readonly versions?: { readonly express?: 4 | 5; readonly passport?: '0.6' | '0.7' };
   readonly emulator?: SparkEmulatorOptions;
   readonly strategy?: Partial<SparkStrategyOptions>;
+  /** Told the profile of everybody who signs in. */
+  readonly verify?: (profile: SparkProfile | undefined) => void;
   readonly proxy?: Partial<SparkProxyOptions>;
   readonly session?: Partial<session.SessionOptions>;
   /** What comes after the proxy and `passport.session()`. Default: the wall, and a page that tells the user. */
@@ -56,7 +64,10 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
       ...options.strategy,
       passReqToCallback: false,
     },
-    (_accessToken, _refreshToken, _params, profile, done) => done(null, { id: profile.id, name: profile.displayName }),
+    (_accessToken, _refreshToken, _params, profile: SparkProfile | undefined, done) => {
+      options.verify?.(profile);
+      done(null, { id: profile?.id, name: profile?.displayName });
+    },
   );
   passport.use(strategy);
   app.use(session({ secret: 'test secret', resave: false, saveUninitialized: false, ...options.session }));
