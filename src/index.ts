@@ -13,13 +13,15 @@ export type { Flow, Role, UpstreamProfile } from './platform.js';
 export {
   type AllowedRequest,
   type AllowRule,
+  type Caller,
+  type ExpressLaneOptions,
   type ProxyHandler,
   type ProxyStrategy,
   type SparkProxyOptions,
   sparkProxy,
 } from './proxy.js';
-export type { SessionLink } from './signin/link.js';
 export type { Attributes, AXAttribute, SRegField } from './signin/attributes.js';
+export type { SessionLink } from './signin/link.js';
 export type { Portal, SparkAuthenticateOptions, SparkStrategyOptions, StateStore } from './signin/options.js';
 export type { DiscoveredPortal } from './signin/portal.js';
 export type { SparkProfile } from './signin/profile.js';

@@ -1,4 +1,6 @@
 import { type IncomingMessage, validateHeaderName, validateHeaderValue } from 'node:http';
+import type { SessionData, SessionOptions } from 'express-session';
+import { ExpressLane, laneStore } from './lane.js';
 import { OptionCheck } from './options.js';
 import type { PathRules } from './paths.js';
 import type { SignedInTokens } from './session.js';
@@ -32,7 +34,7 @@ export interface AllowedRequest {
   readonly override: boolean;
 }
 
-export interface SparkProxyOptions {
+export interface SparkProxyOptions<Session extends SessionOptions | undefined = undefined> {
   /** The strategy whose signed-in people call the API. */
   readonly strategy?: ProxyStrategy;
   /** Any token service (client credentials, cloud), instead of `strategy`; needs `target` and `tokenKey`. */
@@ -41,8 +43,16 @@ export interface SparkProxyOptions {
   readonly target?: string;
   /** Names the tokens to use (stored with `tokens.adopt`), instead of the session's. Needs `allow`, and `authorize` or `public`. */
   readonly tokenKey?: (req: IncomingMessage) => string | Promise<string>;
-  /** Who may call through `tokenKey`. */
-  readonly authorize?: (req: IncomingMessage) => boolean | Promise<boolean>;
+  /**
+   * Puts the proxy into the express lane, which reads the session by itself, without express-session: mount it before
+   * `session()`. The same object that `session()` gets, with its `store`; `rolling`, `resave` and `saveUninitialized` off.
+   */
+  readonly session?: Session;
+  /**
+   * Who may call through `tokenKey`. In the express lane: who may call, apart from being signed in, since what stands
+   * between `session()` and the routes elsewhere is not asked there; changes to the session are not saved.
+   */
+  readonly authorize?: (caller: Caller<Session>, req: IncomingMessage) => boolean | Promise<boolean>;
   /** Every visitor may call through `tokenKey`. */
   readonly public?: boolean;
   /** What may be called. A function lets pass what it answers `true` to. Default: everything that the path rules let pass. */
@@ -66,12 +76,20 @@ export interface SparkProxyOptions {
   readonly onError?: (error: Error, req: IncomingMessage) => void;
 }
 
+/** The options of the express lane. */
+export type ExpressLaneOptions = SparkProxyOptions<SessionOptions>;
+
+/** Whom `authorize` is asked about: a person's session in the express lane, else a request. */
+export type Caller<Session> = Session extends SessionOptions ? Readonly<Partial<SessionData>> : IncomingMessage;
+
 /** The options as the request path uses them: checked, with every default in place. */
 export interface ProxySettings {
   readonly tokens: TokenService;
   readonly sessionKey: string;
   readonly tokenKey: SparkProxyOptions['tokenKey'];
   readonly authorize: SparkProxyOptions['authorize'];
+  readonly lane: ExpressLane | undefined;
+  readonly authorizeSession: ExpressLaneOptions['authorize'];
   readonly upstream: Upstream;
   readonly pathRules: PathRules;
   readonly allow: ((request: AllowedRequest) => boolean) | undefined;
@@ -89,6 +107,7 @@ const OPTION_NAMES: readonly (keyof SparkProxyOptions)[] = [
   'strategy',
   'tokens',
   'target',
+  'session',
   'tokenKey',
   'authorize',
   'public',
@@ -107,7 +126,8 @@ const OPTION_NAMES: readonly (keyof SparkProxyOptions)[] = [
 const DEFAULT_TIMEOUTS: Timeouts = { connectMs: 10_000, headersMs: 60_000, idleMs: 60_000, totalMs: 0 };
 
 /** @throws ConfigError that lists every problem with the options and its remedy */
-export function parseProxyOptions(options: SparkProxyOptions = {}): ProxySettings {
+export function parseProxyOptions(given: SparkProxyOptions | ExpressLaneOptions = {}): ProxySettings {
+  const { session, authorizeSession, ...options } = bothRoads(given);
   const check = new OptionCheck('sparkProxy');
   const { strategy } = options;
   const tokens = options.tokens ?? strategy?.tokens;
@@ -116,7 +136,9 @@ export function parseProxyOptions(options: SparkProxyOptions = {}): ProxySetting
     check.problem('there is nobody to call for; write sparkProxy({ strategy }), or { tokens, target, tokenKey, … }.');
   const target = options.target ?? strategy?.apiURL;
   const origin = target === undefined && !tokens ? '' : check.origin('target', target);
-  checkTokenKey(check, options);
+  const store = session === undefined ? undefined : laneStore(check, session);
+  if (session === undefined) checkTokenKey(check, options);
+  else checkLane(check, options, authorizeSession);
   checkFlags(check, options);
   check.func('onError', options.onError, 'write a function (error, req) => void.');
   const allow = allowFunction(check, options.allow);
@@ -133,6 +155,8 @@ export function parseProxyOptions(options: SparkProxyOptions = {}): ProxySetting
     sessionKey: strategy?.sessionKey ?? 'spark',
     tokenKey: options.tokenKey,
     authorize: options.authorize,
+    lane: session && store && new ExpressLane({ ...session, store }, (error, req) => options.onError?.(error, req)),
+    authorizeSession,
     upstream: new Upstream(origin, connections, timeouts),
     pathRules: {
       refusedPaths: tokens.upstream.refusedPaths,
@@ -148,8 +172,33 @@ export function parseProxyOptions(options: SparkProxyOptions = {}): ProxySetting
   };
 }
 
+/** The lane's `authorize` is asked about a session, that of `tokenKey` about a request. */
+function bothRoads(given: SparkProxyOptions | ExpressLaneOptions): Omit<SparkProxyOptions, 'session'> & {
+  readonly session: SessionOptions | undefined;
+  readonly authorizeSession: ExpressLaneOptions['authorize'];
+} {
+  // Without a session it is the other kind, which a guard on an optional member doesn't tell the compiler.
+  if (!inLane(given)) return { ...(given as SparkProxyOptions), session: undefined, authorizeSession: undefined };
+  const { session, authorize, ...options } = given;
+  return { ...options, session, authorizeSession: authorize };
+}
+
+function inLane(
+  given: SparkProxyOptions | ExpressLaneOptions,
+): given is ExpressLaneOptions & { readonly session: SessionOptions } {
+  return given.session !== undefined;
+}
+
+function checkLane(check: OptionCheck, options: SparkProxyOptions, authorize: ExpressLaneOptions['authorize']): void {
+  check.func('authorize', authorize, 'write a function (session, req) => boolean that tells who may call.');
+  if (options.tokenKey !== undefined || options.public !== undefined)
+    check.problem('"session" is for people who signed in, "tokenKey" and "public" are not; leave one of them out.');
+  if (!options.strategy)
+    check.problem('"session" needs "strategy", which signs people in; write sparkProxy({ strategy, session }).');
+}
+
 /** Without these every visitor would act as the office whose key it is. */
-function checkTokenKey(check: OptionCheck, options: SparkProxyOptions): void {
+function checkTokenKey(check: OptionCheck, options: Omit<SparkProxyOptions, 'session'>): void {
   check.func('tokenKey', options.tokenKey, 'write a function that names the tokens for a request.');
   check.func('authorize', options.authorize, 'write a function that tells who may call.');
   if (options.tokenKey === undefined) {
@@ -171,7 +220,7 @@ function checkTokenKey(check: OptionCheck, options: SparkProxyOptions): void {
 }
 
 /** A flag read from the environment is a string, and `'false'` would switch it on. */
-function checkFlags(check: OptionCheck, options: SparkProxyOptions): void {
+function checkFlags(check: OptionCheck, options: Omit<SparkProxyOptions, 'session'>): void {
   for (const name of ['public', 'impersonation', 'encodedSlashInKey'] as const) {
     const value: unknown = options[name];
     if (value !== undefined && typeof value !== 'boolean')

@@ -1,21 +1,31 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { SessionOptions } from 'express-session';
 import { refuseCrossSite } from './cross-site.js';
 import { RequestRefusedError, SignInRequiredError, SparkError, safeCause, UnavailableError } from './errors.js';
 import { ClientGone, Exchange, type Outgoing } from './exchange.js';
 import { requestHeadersUp } from './headers.js';
+import type { ExpressLane } from './lane.js';
 import { refuseTarget } from './paths.js';
 import {
   type AllowedRequest,
+  type ExpressLaneOptions,
   METHODS,
   type ProxySettings,
   parseProxyOptions,
   type SparkProxyOptions,
 } from './proxy-options.js';
-import { tokenKeyOf } from './session.js';
+import { tokenKeyInLane, tokenKeyOf } from './session.js';
 import { adoptedKey } from './tokens/service.js';
 import { announcesBody, Upload } from './upload.js';
 
-export type { AllowedRequest, AllowRule, ProxyStrategy, SparkProxyOptions } from './proxy-options.js';
+export type {
+  AllowedRequest,
+  AllowRule,
+  Caller,
+  ExpressLaneOptions,
+  ProxyStrategy,
+  SparkProxyOptions,
+} from './proxy-options.js';
 
 export type ProxyHandler = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void;
 
@@ -25,8 +35,10 @@ export type ProxyHandler = (req: IncomingMessage, res: ServerResponse, next: (er
  * @throws ConfigError that lists every problem with the options and its remedy
  * @example app.use('/spark', sparkProxy({ strategy })); // /spark/v1/listings → https://sparkapi.com/v1/listings
  */
-export function sparkProxy(options: SparkProxyOptions): ProxyHandler {
-  const settings = parseProxyOptions(options);
+export function sparkProxy<Session extends SessionOptions | undefined = undefined>(
+  options: SparkProxyOptions<Session>,
+): ProxyHandler {
+  const settings = parseProxyOptions(options as SparkProxyOptions | ExpressLaneOptions); // the two kinds that there are
 
   return function sparkProxyMiddleware(req, res, next) {
     relay(req, res, settings)
@@ -42,7 +54,7 @@ export function sparkProxy(options: SparkProxyOptions): ProxyHandler {
 
 async function relay(req: IncomingMessage, res: ServerResponse, settings: ProxySettings): Promise<void> {
   const request = checkRequest(req, settings);
-  const key = await tokenKey(req, settings);
+  const key = await tokenKey(req, res, settings);
   if (res.destroyed) throw new ClientGone(); // while sessions or `authorize` were asked
   const outgoing = prepare(req, request, settings);
   const mount = { target: settings.upstream.origin, baseUrl: (req as { baseUrl?: string }).baseUrl ?? '' };
@@ -84,10 +96,10 @@ function hasOverride(req: IncomingMessage): boolean {
   throw refused(400, 'method_override', 'X-HTTP-Method-Override passes as GET, once, on a POST with a form body.');
 }
 
-async function tokenKey(req: IncomingMessage, settings: ProxySettings): Promise<string> {
+async function tokenKey(req: IncomingMessage, res: ServerResponse, settings: ProxySettings): Promise<string> {
+  if (settings.lane) return await laneKey(settings.lane, req, res, settings);
   if (settings.tokenKey) {
-    if (settings.authorize && (await settings.authorize(req)) !== true)
-      throw refused(403, 'not_authorized', 'You may not call the API here.');
+    if (settings.authorize && (await settings.authorize(req, req)) !== true) throw notAuthorized();
     return adoptedKey(await settings.tokenKey(req));
   }
   if (!(req as { session?: unknown }).session) {
@@ -98,6 +110,19 @@ async function tokenKey(req: IncomingMessage, settings: ProxySettings): Promise<
   }
   const key = tokenKeyOf(req, settings);
   if (key === undefined) throw new SignInRequiredError();
+  return key;
+}
+
+async function laneKey(
+  lane: ExpressLane,
+  req: IncomingMessage,
+  res: ServerResponse,
+  settings: ProxySettings,
+): Promise<string> {
+  const session = await lane.read(req);
+  const key = session && (await tokenKeyInLane(lane, session, settings, { req, res }));
+  if (!session || key === undefined) throw new SignInRequiredError();
+  if (settings.authorizeSession && (await settings.authorizeSession(session, req)) !== true) throw notAuthorized();
   return key;
 }
 
@@ -132,7 +157,13 @@ function answerError(res: ServerResponse, error: SparkError, { tokens }: ProxySe
   if (error.status === 405) res.setHeader('Allow', [...METHODS].join(', '));
   if (error instanceof UnavailableError)
     res.setHeader('Retry-After', String(Math.max(1, Math.ceil(error.retryAfterMs / 1_000))));
-  res.end(JSON.stringify(tokens.upstream.errorBody(error.status, error.code, error.message)));
+  const body = Buffer.from(JSON.stringify(tokens.upstream.errorBody(error.status, error.code, error.message)));
+  res.setHeader('Content-Length', body.length); // told, or an answer that express-session holds back goes down in chunks
+  res.end(body);
+}
+
+function notAuthorized(): RequestRefusedError {
+  return refused(403, 'not_authorized', 'You may not call the API here.');
 }
 
 function refused(status: number, code: string, message: string): RequestRefusedError {

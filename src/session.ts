@@ -1,5 +1,6 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ConfigError } from './errors.js';
+import type { ExpressLane, LaneSession } from './lane.js';
 import { findLink, removeLink } from './signin/link.js';
 import type { TokenService } from './tokens/service.js';
 
@@ -10,8 +11,15 @@ export interface SignedInTokens {
 }
 
 /** The key of the tokens of the person who is signed in to this request's session; undefined when nobody is. */
-export function tokenKeyOf(req: IncomingMessage, { tokens, sessionKey }: SignedInTokens): string | undefined {
-  const session = (req as IncomingMessage & { session?: object | null }).session;
+export function tokenKeyOf(req: IncomingMessage, where: SignedInTokens): string | undefined {
+  return tokenKeyIn((req as IncomingMessage & { session?: object | null }).session, where);
+}
+
+/** The key of the tokens of the person who is signed in to this session. Takes out a link that belongs to somebody else. */
+export function tokenKeyIn(
+  session: object | null | undefined,
+  { tokens, sessionKey }: SignedInTokens,
+): string | undefined {
   const link = findLink(session, sessionKey);
   switch (link.kind) {
     case 'none':
@@ -24,6 +32,19 @@ export function tokenKeyOf(req: IncomingMessage, { tokens, sessionKey }: SignedI
       tokens.remove(link.key).catch(() => undefined); // the link is gone from the session; a store that is away forgets by its TTL
       return undefined;
   }
+}
+
+/** The same for a session that the express lane has read, which nobody else saves. */
+export async function tokenKeyInLane(
+  lane: ExpressLane,
+  session: LaneSession,
+  where: SignedInTokens,
+  { req, res }: { readonly req: IncomingMessage; readonly res: ServerResponse },
+): Promise<string | undefined> {
+  const hadLink = where.sessionKey in session;
+  const key = tokenKeyIn(session, where);
+  await lane.keep(session, hadLink && !(where.sessionKey in session), req, res);
+  return key;
 }
 
 /** By session store: which client uses which session key. */
