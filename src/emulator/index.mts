@@ -1,6 +1,13 @@
 // Re-exports the CommonJS build, so that `import` and `require` share one implementation.
 export type {
   CallFault,
+  CloudAccountOptions,
+  CloudControls,
+  CloudDevice,
+  CloudFault,
+  CloudGrantSeen,
+  CloudGrantType,
+  CloudRequestSeen,
   EmulatorClientOptions,
   EmulatorClock,
   EmulatorControls,
@@ -9,9 +16,12 @@ export type {
   GrantSeen,
   GrantType,
   RequestSeen,
+  SparkCloudEmulator,
+  SparkCloudEmulatorHandle,
+  SparkCloudEmulatorOptions,
   SparkEmulator,
   SparkEmulatorHandle,
   SparkEmulatorOptions,
   SparkRole,
 } from './index.js';
-export { createSparkEmulator } from './index.js';
+export { createSparkCloudEmulator, createSparkEmulator } from './index.js';

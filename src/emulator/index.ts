@@ -7,6 +7,14 @@ import { parseOptions } from './settings.js';
 import { createState } from './state.js';
 
 export type { EmulatorClock } from './clock.js';
+export {
+  type CloudControls,
+  createSparkCloudEmulator,
+  type SparkCloudEmulator,
+  type SparkCloudEmulatorHandle,
+} from './cloud/emulator.js';
+export type { CloudAccountOptions, CloudDevice, SparkCloudEmulatorOptions } from './cloud/options.js';
+export type { CloudFault, CloudGrantSeen, CloudGrantType, CloudRequestSeen } from './cloud/state.js';
 export type { EmulatorControls } from './controls.js';
 export type { CallFault, GrantFault } from './faults.js';
 export type { GrantSeen, GrantType, RequestSeen } from './log.js';

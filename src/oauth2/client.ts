@@ -136,7 +136,9 @@ export class OAuth2Client {
    */
   readCallback(url: string, expected: ExpectedCallback): { readonly code: string } {
     const query = url.slice(url.indexOf('?') + 1).replace(/#.*$/, '');
-    const code = readAnswer(query, { issuer: this.settings.issuer, ...expected }).get('code');
+    const code = readAnswer(query, { state: expected.state, issuer: expected.issuer ?? this.settings.issuer }).get(
+      'code',
+    );
     if (!code) throw invalid('It holds no code.');
     return { code };
   }
@@ -179,7 +181,7 @@ export class OAuth2Client {
    * @throws AuthorizationError (§4.2.2.1), `state_mismatch`
    */
   readFragment(fragment: string, expected: ExpectedCallback): Grant {
-    return readFragment(fragment, { issuer: this.settings.issuer, ...expected });
+    return readFragment(fragment, { state: expected.state, issuer: expected.issuer ?? this.settings.issuer });
   }
 
   private async renew({ grant, scope, refreshToken }: TokenRecord): Promise<Tokens> {

@@ -1,0 +1,226 @@
+import type { IncomingMessage } from 'node:http';
+import { Strategy } from 'passport-strategy';
+import { SignInRequiredError } from '../errors.js';
+import { ownSessionKey, tokenKeyOf } from '../session.js';
+import { removeLink } from '../signin/link.js';
+import { coverLogIn, linkToPresentUser, type PassportRequest } from '../signin/login.js';
+import { calledBack, type ExpressRequest } from '../signin/request.js';
+import type { VerifyCallback } from '../signin/verify.js';
+import { TokenService } from '../tokens/service.js';
+import {
+  type AccountCredentials,
+  type CloudDevice,
+  type CloudToken,
+  deleteToken,
+  fetchDevices,
+  fetchTokens,
+} from './account.js';
+import { CLOUD_UPSTREAM } from './answers.js';
+import { CloudError, type MfaChallenge, MfaRequiredError } from './errors.js';
+import { CloudGrants, type CloudSignIn } from './grants.js';
+import { type CloudSettings, parseCloudOptions, type SparkCloudStrategyOptions } from './options.js';
+
+/** Who signed in, in Passport's normalised form. The cloud tells no more than the name of the account. */
+export interface CloudProfile {
+  readonly provider: 'spark-cloud';
+  /** The e-mail address, as the cloud spells it where it says it, else as it was typed. */
+  readonly id: string;
+  readonly displayName: string;
+  readonly emails: readonly { readonly value: string }[];
+}
+
+export type CloudVerifyFunction = (profile: CloudProfile, done: VerifyCallback) => void;
+export type CloudVerifyFunctionWithRequest = (
+  req: IncomingMessage,
+  profile: CloudProfile,
+  done: VerifyCallback,
+) => void;
+
+/** Options of one call: `passport.authenticate('spark-cloud', { … })`. Passport's own go along. */
+export interface CloudAuthenticateOptions {
+  /** The second step of a sign-in: the challenge of `MfaRequiredError`; the form then holds the one-time code alone. */
+  readonly challenge?: MfaChallenge | undefined;
+}
+
+/**
+ * Signs people in with their account at the Spark Core cloud (today Particle; vendor document 004), by a form with name and
+ * password, as passport-local does. It needs a body parser before it, and reads no password from a query.
+ * @example
+ * passport.use(new SparkCloudStrategy({ tokenStore: new RedisTokenStore(redis) }));
+ * app.post('/login', express.urlencoded({ extended: false }), passport.authenticate('spark-cloud', { successRedirect: '/' }));
+ * app.use('/cloud', sparkProxy({ strategy })); // /cloud/v1/devices
+ */
+export class SparkCloudStrategy extends Strategy {
+  name = 'spark-cloud';
+  /** The tokens of the people who signed in with this strategy. */
+  readonly tokens: TokenService;
+  readonly apiURL: string;
+  readonly sessionKey: string;
+  readonly userAgent = 'passport-spark';
+  readonly origin: string | undefined;
+
+  private readonly settings: CloudSettings;
+  private readonly grants: CloudGrants;
+  private readonly verify: ((...args: unknown[]) => void) | undefined;
+
+  /**
+   * `verify` decides who may sign in, and what the user is. Default: the profile.
+   * @throws ConfigError that lists every problem with the options and its remedy
+   */
+  constructor(options?: SparkCloudStrategyOptions);
+  constructor(
+    options: SparkCloudStrategyOptions & { passReqToCallback?: false | undefined },
+    verify: CloudVerifyFunction,
+  );
+  constructor(options: SparkCloudStrategyOptions & { passReqToCallback: true }, verify: CloudVerifyFunctionWithRequest);
+  constructor(options: SparkCloudStrategyOptions = {}, verify?: unknown) {
+    super();
+    this.settings = parseCloudOptions(options, verify);
+    this.verify = verify as typeof this.verify; // a function, if anything: checked above
+    const { apiURL, sessionKey, origin, tokenStore, clientID, onUnknown } = this.settings;
+    this.apiURL = apiURL;
+    this.sessionKey = sessionKey;
+    this.origin = origin;
+    const grants = new CloudGrants(this.settings);
+    this.grants = grants;
+    this.tokens = new TokenService({
+      store: tokenStore,
+      clientID,
+      upstream: CLOUD_UPSTREAM,
+      onUnknown,
+      renew: (record) => grants.renew(record),
+    });
+  }
+
+  override authenticate(req: IncomingMessage, options: CloudAuthenticateOptions = {}): void {
+    // Passport clones a strategy that it knows by name, but not one that it is handed: two sign-ins that overlap would
+    // then share `success` and swap people.
+    const attempt = Object.create(this) as this;
+    attempt.success = this.success;
+    attempt.fail = this.fail;
+    attempt.error = this.error;
+    attempt.handle(req as PassportRequest, options).catch((error: unknown) => attempt.refuse(error));
+  }
+
+  /**
+   * Finishes a sign-in that needs a second factor, where the application does that without `passport.authenticate`. Hand the
+   * answer to {@link adopt}.
+   * @throws CloudError `wrong_otp`, `mfa_expired`, `rate_limited`
+   */
+  async finishMfa(challenge: MfaChallenge, otp: string): Promise<CloudSignIn> {
+    return await this.grants.finishMfa(challenge, otp);
+  }
+
+  /** Links a sign-in at the cloud to the user who is signed in to this session already (account linking). */
+  async adopt(req: IncomingMessage, { tokens, way }: CloudSignIn): Promise<void> {
+    const place = { service: this.tokens, sessionKey: this.sessionKey };
+    await linkToPresentUser(req as PassportRequest, { tokens, origin: { grant: way } }, place);
+  }
+
+  /** The signed-in person's devices. @throws SignInRequiredError, UnavailableError, CloudError, UpstreamError */
+  async listDevices(req: IncomingMessage): Promise<readonly CloudDevice[]> {
+    const { expired, devices } = await this.tokens.use(this.keyOf(req), async ({ accessToken }) => {
+      const value = await fetchDevices(this.settings, accessToken);
+      return { value, expired: value.expired, replayable: true };
+    });
+    // A token that was renewed a moment ago, and is refused again: nobody's devices, rather than none.
+    if (expired) throw new SignInRequiredError('The cloud does not take the sign-in. Sign in again.');
+    return devices;
+  }
+
+  /** Every access token of an account. Its e-mail address and password are asked for anew: they are not kept. @throws CloudError, UpstreamError */
+  async listTokens(credentials: AccountCredentials): Promise<readonly CloudToken[]> {
+    return await fetchTokens(this.settings, credentials);
+  }
+
+  /** Makes an access token of an account unusable. @throws CloudError `token_not_found`, `wrong_password`; UpstreamError */
+  async revokeToken(token: string, credentials: AccountCredentials): Promise<void> {
+    await deleteToken(this.settings, token, credentials);
+  }
+
+  /** Removes the person's tokens, signs out of Passport and destroys the session. */
+  async signOut(req: IncomingMessage): Promise<void> {
+    const request = req as ExpressRequest;
+    const key = tokenKeyOf(request, this);
+    if (key !== undefined) await this.tokens.remove(key);
+    removeLink(request.session, this.sessionKey);
+    const { logout } = request;
+    if (logout) await calledBack((done) => logout.call(request, {}, done));
+    const { session } = request; // logout has made it anew
+    if (session?.destroy) await calledBack((done) => session.destroy?.(done));
+  }
+
+  private keyOf(req: IncomingMessage): string {
+    const key = tokenKeyOf(req, this);
+    if (key === undefined) throw new SignInRequiredError();
+    return key;
+  }
+
+  private async handle(req: PassportRequest, { challenge }: CloudAuthenticateOptions): Promise<void> {
+    ownSessionKey(req, this.sessionKey, this.settings.clientID);
+    const signIn = challenge ? await this.secondStep(req, challenge) : await this.firstStep(req);
+    if (!signIn) return;
+    const { user, info } = await this.verified(req, signIn.username);
+    if (!user) {
+      this.fail(info ?? { message: 'The application refused this person.', code: 'access_denied' }, 403);
+      return;
+    }
+    const place = { service: this.tokens, sessionKey: this.sessionKey };
+    coverLogIn(req, { user, tokens: signIn.tokens, origin: { grant: signIn.way } }, place);
+    this.success(user, info);
+  }
+
+  private async firstStep(req: PassportRequest): Promise<CloudSignIn | undefined> {
+    const { usernameField, passwordField } = this.settings;
+    const username = field(req, usernameField);
+    const password = field(req, passwordField);
+    if (username !== undefined && password !== undefined) return await this.grants.signIn(username, password);
+    this.missing(`${usernameField} and ${passwordField}`);
+    return undefined;
+  }
+
+  private async secondStep(req: PassportRequest, challenge: MfaChallenge): Promise<CloudSignIn | undefined> {
+    const otp = field(req, this.settings.otpField);
+    if (otp !== undefined) return await this.grants.finishMfa(challenge, otp);
+    this.missing(this.settings.otpField);
+    return undefined;
+  }
+
+  private missing(fields: string): void {
+    const message = `The form lacks ${fields}, or no body parser stands before passport.authenticate.`;
+    this.fail({ message, code: 'fields_missing' }, 400);
+  }
+
+  private async verified(
+    req: PassportRequest,
+    username: string,
+  ): Promise<{ user: object | undefined; info: object | undefined }> {
+    const profile: CloudProfile = {
+      provider: 'spark-cloud',
+      id: username,
+      displayName: username,
+      emails: [{ value: username }],
+    };
+    const { verify } = this;
+    if (!verify) return { user: profile, info: undefined };
+    return await new Promise((resolve, reject) => {
+      const done: VerifyCallback = (error, user, info) =>
+        error ? reject(error) : resolve({ user: user || undefined, info });
+      verify(...(this.settings.passReqToCallback ? [req] : []), profile, done);
+    });
+  }
+
+  /** What the person can mend fails, with the error as Passport's `info`; everything else is an error. */
+  private refuse(error: unknown): void {
+    if (error instanceof MfaRequiredError || error instanceof CloudError) this.fail(error, error.status);
+    else this.error(error as Error); // passed on as it was thrown
+  }
+}
+
+/** A field of the form, as a parser left it. Never of the query: addresses are logged. */
+function field(req: IncomingMessage, name: string): string | undefined {
+  const { body } = req as { body?: unknown };
+  if (typeof body !== 'object' || body === null || !Object.hasOwn(body, name)) return undefined;
+  const value = (body as Record<string, unknown>)[name];
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}

@@ -1,0 +1,55 @@
+import {
+  PARTICLE_CLOUD,
+  SPARK_CLOUD_2014,
+  SparkCloudStrategy,
+  type SparkCloudStrategyOptions,
+} from '../../src/cloud/index.js';
+import { ConfigError } from '../../src/index.js';
+
+function problemsOf(options: object): readonly string[] {
+  try {
+    new SparkCloudStrategy(options as SparkCloudStrategyOptions);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe('options of SparkCloudStrategy', () => {
+  it('may all be left out: then it is the cloud of today', () => {
+    const strategy = new SparkCloudStrategy();
+
+    expect(strategy).toMatchObject({ name: 'spark-cloud', apiURL: PARTICLE_CLOUD.apiURL, sessionKey: 'sparkCloud' });
+  });
+
+  it('may be the addresses of 2014', () => {
+    expect(problemsOf(SPARK_CLOUD_2014)).toEqual([]);
+    expect(SPARK_CLOUD_2014.signInURL).toBe('https://www.spark.io/sign-in');
+  });
+
+  it('are all looked at before one error lists every problem', () => {
+    const problems = problemsOf({
+      way: 'session',
+      apiURL: 'http://cloud.example.com',
+      tokenUrl: 'x',
+      clientID: ' ',
+      otpField: '',
+      timeoutMs: -1,
+      tokenStore: {},
+      origin: 'nowhere',
+    });
+
+    expect(problems.map((problem) => /"(\w+)"/.exec(problem)?.[1]).sort()).toEqual([
+      'accessTokenURL',
+      'apiURL',
+      'clientID',
+      'origin',
+      'otpField',
+      'signInURL',
+      'timeoutMs',
+      'tokenStore',
+      'tokenUrl',
+    ]);
+  });
+});
