@@ -7,3 +7,22 @@ declare module 'passport6' {
   import passport = require('passport');
   export = passport;
 }
+declare module 'passport-http-bearer' {
+  import passport = require('passport');
+  export class Strategy extends passport.Strategy {
+    constructor(verify: (token: string, done: (error: unknown, user?: object | false) => void) => void);
+    authenticate(): void;
+  }
+}
+declare module 'cookie-session' {
+  import type { RequestHandler } from 'express';
+  export default function cookieSession(options: { secret: string }): RequestHandler;
+}
+declare module 'connect-flash' {
+  import type { RequestHandler } from 'express';
+  export default function flash(): RequestHandler;
+}
+declare module 'connect-ensure-login' {
+  import type { RequestHandler } from 'express';
+  export function ensureLoggedIn(to: string): RequestHandler;
+}

@@ -1,0 +1,260 @@
+import type { EventEmitter } from 'node:events';
+import express from 'express';
+import session from 'express-session';
+import { Strategy as BearerStrategy } from 'passport-http-bearer';
+import { MemoryTokenStore, type SparkAuthenticateOptions, UnavailableError } from '../../src/index.js';
+import { startApp, type TestAppOptions } from '../support/app.js';
+import { answerSpark, Visitor } from '../support/visitor.js';
+
+const PAGE = { 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Dest': 'document', Accept: 'text/html' };
+
+describe('without sign-in, a request that no person waits for', () => {
+  it.each([
+    ['a page that Chrome loads in advance', { ...PAGE, 'Sec-Purpose': 'prefetch' }],
+    ['a page that Chrome renders in advance', { ...PAGE, 'Sec-Purpose': 'prefetch;prerender' }],
+    ['a page that older browsers load in advance', { Accept: 'text/html', Purpose: 'prefetch' }],
+    ['a page that old Firefox loads in advance', { Accept: 'text/html', 'X-Moz': 'prefetch' }],
+    ['an XMLHttpRequest that says so', { Accept: 'text/html', 'X-Requested-With': 'XMLHttpRequest' }],
+    [
+      "a service worker's script",
+      { 'Sec-Fetch-Mode': 'same-origin', 'Sec-Fetch-Dest': 'serviceworker', Accept: '*/*' },
+    ],
+    ['a script', { 'Sec-Fetch-Mode': 'no-cors', 'Sec-Fetch-Dest': 'script', Accept: '*/*' }],
+    ['a web socket', { 'Sec-Fetch-Mode': 'websocket', Accept: '*/*' }],
+  ])('is told to sign in, and begins no attempt: %s', async (_name, headers) => {
+    const { url } = await startApp();
+    const reply = await new Visitor(url).agent.get('/page').set(headers);
+    expect([reply.status, reply.body.D.Error]).toEqual([401, 'sign_in_required']);
+    expect(reply.headers['set-cookie']).toBeUndefined();
+    expect(reply.headers['cache-control']).toBe('no-store'); // the visit that follows must ask again
+  });
+
+  it('is sent to Spark all the same when a service worker passes a navigation on', async () => {
+    const { url } = await startApp();
+    const preload = { ...PAGE, 'Service-Worker-Navigation-Preload': 'true' };
+    expect((await new Visitor(url).agent.get('/page').set(preload)).status).toBe(302);
+  });
+
+  it.each(['put', 'patch', 'delete', 'options'] as const)('is told to sign in: %s', async (method) => {
+    const { url } = await startApp();
+    const reply = await new Visitor(url).agent[method]('/page').set(PAGE);
+    expect([reply.status, reply.body.D.Error]).toEqual([401, 'sign_in_required']);
+  });
+});
+
+// Clickjacking, and a password typed into a frame whose address nobody sees.
+describe('in a frame', () => {
+  it.each(['iframe', 'frame', 'fencedframe', 'object', 'embed'])('asks for the whole window: %s', async (dest) => {
+    const { url } = await startApp();
+    const reply = await new Visitor(url).agent.get('/inner?a=1').set({ ...PAGE, 'Sec-Fetch-Dest': dest });
+    expect(reply.status).toBe(401);
+    expect(reply.text).toContain('<a href="/inner?a=1" target="_top">Sign in</a>');
+    expect(reply.headers['content-security-policy']).toContain("frame-ancestors 'self'");
+    expect(reply.headers['set-cookie']).toBeUndefined();
+  });
+
+  it('passes who is signed in', async () => {
+    const { url } = await startApp();
+    const person = new Visitor(url);
+    await person.signIn('/page');
+    expect((await person.agent.get('/page').set({ ...PAGE, 'Sec-Fetch-Dest': 'iframe' })).status).toBe(200);
+  });
+});
+
+describe('in a sub-application', () => {
+  it('comes back to the whole address, the callback below the wall or on a route beside it', async () => {
+    for (const callbackPath of ['/admin/callback', '/auth/spark/callback']) {
+      const { url } = await startApp({
+        routes: (app, passport, strategy) => {
+          passport.use('below', Object.assign(Object.create(strategy), { name: 'below' }));
+          const admin = express.Router();
+          const options: SparkAuthenticateOptions = { callbackURL: `${url_()}${callbackPath}` };
+          admin.use(passport.authenticate('spark', options));
+          admin.get('/reports', (req, res) => {
+            res.json({ at: req.originalUrl });
+          });
+          app.use('/admin', admin);
+          app.get(
+            '/auth/spark/callback',
+            passport.authenticate('spark', { ...options, wall: true } as SparkAuthenticateOptions),
+          );
+          app.get('/public', (_req, res) => {
+            res.json({});
+          });
+          function url_(): string {
+            return strategy.origin ?? '';
+          }
+        },
+      });
+      const person = new Visitor(url);
+      expect((await person.page('/public')).status).toBe(200);
+      expect((await person.signIn('/admin/reports?year=2026')).headers.location).toBe('/admin/reports?year=2026');
+      expect((await person.page('/admin/reports?year=2026')).body).toEqual({ at: '/admin/reports?year=2026' });
+    }
+  });
+});
+
+describe('behind a proxy', () => {
+  const relative = { callbackURL: '/auth/spark/callback' };
+  const forwarded = { 'X-Forwarded-Proto': 'https', 'X-Forwarded-Host': 'app.example.com, inner' };
+  const redirectURI = async (
+    options: TestAppOptions,
+    trust: unknown,
+  ): Promise<{ uri: string | null; cookie: string }> => {
+    const { url } = await startApp({
+      ...options,
+      routes: (app, passport) => {
+        if (trust !== undefined) app.set('trust proxy', trust);
+        app.use(passport.authenticate('spark'));
+      },
+    });
+    const away = await new Visitor(url).page('/').set(forwarded);
+    return {
+      uri: new URL(away.headers.location as string).searchParams.get('redirect_uri'),
+      cookie: [away.headers['set-cookie']].flat().join(),
+    };
+  };
+
+  it.each([
+    ['trust proxy', relative, true],
+    ['trust proxy that names the address', relative, 'loopback'],
+    ['the option proxy', { ...relative, proxy: true }, undefined],
+  ])('believes what it says: %s', async (_name, strategy, trust) => {
+    const { uri, cookie } = await redirectURI({ strategy }, trust);
+    expect(uri).toBe('https://app.example.com/auth/spark/callback');
+    expect(cookie).toMatch(/^__Host-spark-attempt\..*; Secure/);
+  });
+
+  it.each([
+    ['no trust', undefined],
+    ['trust in somebody else', '203.0.113.7'],
+  ])('believes nothing without trust: %s', async (_name, trust) => {
+    expect((await redirectURI({ strategy: relative }, trust)).uri).toMatch(/^http:\/\/127\.0\.0\.1:\d+\//);
+  });
+
+  it('refuses a Host that is none', async () => {
+    const { url } = await startApp({ strategy: relative });
+    expect((await new Visitor(url).page('/').set('Host', 'a b')).status).toBe(400);
+  });
+});
+
+describe('below a route that called next()', () => {
+  it('signs in, warns once, and does not send the person round and round', async () => {
+    const warn = jest.spyOn(process, 'emitWarning').mockReturnValue();
+    const { url } = await startApp({
+      routes: (app, passport) => {
+        app.get('/page', (_req, _res, next) => next());
+        app.use(passport.authenticate('spark'));
+        app.use((_req, res) => {
+          res.json({});
+        });
+      },
+    });
+    const person = new Visitor(url);
+    await person.signIn('/page');
+    expect((await person.page('/page')).status).toBe(200);
+    expect(warn.mock.calls.map(([text]) => text)).toEqual([expect.stringContaining('{ wall: true }')]);
+    warn.mockRestore();
+  });
+
+  it('is a wall when it is told so', async () => {
+    const { url } = await startApp({
+      routes: (app, passport) => {
+        app.all('/page', (_req, _res, next) => next());
+        app.use(passport.authenticate('spark', { wall: true } as SparkAuthenticateOptions));
+        app.use((_req, res) => {
+          res.json({});
+        });
+      },
+    });
+    const person = new Visitor(url);
+    expect((await person.agent.get('/page').set('Accept', 'application/json')).status).toBe(401);
+    await person.signIn('/page');
+    for (let i = 0; i < 3; i += 1) expect((await person.page('/page')).status).toBe(200);
+  });
+});
+
+describe('in a chain with bearer tokens', () => {
+  const chain = (names: string[], options: SparkAuthenticateOptions = {}): TestAppOptions => ({
+    routes: (app, passport) => {
+      passport.use(new BearerStrategy((token, done) => done(null, token === 'good' ? { id: 'program' } : false)));
+      app.use(passport.authenticate(names, { session: undefined, ...options } as never));
+      app.use((req, res) => {
+        res.json(req.user);
+      });
+    },
+  });
+
+  it.each([
+    ['bearer first', chain(['bearer', 'spark'])],
+    ['Spark first, told to fail', chain(['spark', 'bearer'], { wall: 'fail' })],
+    ['Spark first, failing with an error', chain(['spark', 'bearer'], { failWithError: true })],
+  ])('serves programs and people: %s', async (_name, options) => {
+    const { url } = await startApp(options);
+    const program = (token: string): ReturnType<Visitor['page']> =>
+      new Visitor(url).agent.get('/data').set({ Accept: 'application/json', Authorization: `Bearer ${token}` });
+    expect((await program('good')).body).toEqual({ id: 'program' });
+    expect((await program('bad')).status).toBe(401);
+    const person = new Visitor(url);
+    expect((await person.signIn('/page')).headers.location).toBe('/page');
+    expect((await person.page('/page')).body.name).toBe('Agent Example');
+  });
+});
+
+describe('while something is away', () => {
+  // express-session goes on without a session then, and passport.session(), which comes before the wall, errs by itself.
+  it('never redirects when the session store is, for pages and programs', async () => {
+    class Away extends session.MemoryStore {}
+    const store = new Away();
+    const { url } = await startApp({ session: { store } });
+    (store as EventEmitter).emit('disconnect');
+    for (const accept of ['text/html', 'application/json']) {
+      const reply = await new Visitor(url).agent.get('/page').set('Accept', accept);
+      expect([reply.status, reply.headers.location]).toEqual([500, undefined]);
+    }
+  });
+
+  it('answers 503 when the token store is, and signs nobody out', async () => {
+    class Flaky extends MemoryTokenStore {
+      away = false;
+      override async read(key: string): ReturnType<MemoryTokenStore['read']> {
+        if (this.away) throw new UnavailableError('away', { code: 'store_unavailable' });
+        return await super.read(key);
+      }
+    }
+    const tokenStore = new Flaky();
+    const { url } = await startApp({ strategy: { tokenStore } });
+    const person = new Visitor(url);
+    await person.signIn('/page');
+    tokenStore.away = true;
+    expect((await person.page('/page')).status).toBe(503);
+    expect((await person.agent.get('/page').set('Accept', 'application/json')).status).toBe(503);
+    tokenStore.away = false;
+    expect((await person.page('/page')).status).toBe(200);
+  });
+});
+
+describe('a sign-in that would go round for ever', () => {
+  it('ends on a page when the browser keeps no cookie at all', async () => {
+    const { url } = await startApp();
+    const away = await new Visitor(url).page('/page');
+    const page = await new Visitor(url).back(await answerSpark(away.headers.location as string));
+    expect([page.status, page.text]).toEqual([403, expect.stringContaining('cookies must be allowed')]);
+  });
+
+  it('ends on a page when the token store forgets at once, and the log says where to look', async () => {
+    class Forgetful extends MemoryTokenStore {
+      override async read(): Promise<undefined> {
+        return undefined;
+      }
+    }
+    const warn = jest.spyOn(process, 'emitWarning').mockReturnValue();
+    const { url } = await startApp({ strategy: { tokenStore: new Forgetful() } });
+    const person = new Visitor(url);
+    await person.signIn('/page');
+    const page = await person.page('/page');
+    expect([page.status, page.text]).toEqual([503, expect.stringContaining('it did not last')]);
+    expect(warn.mock.calls.join()).toContain('does the token store keep them?');
+    warn.mockRestore();
+  });
+});
