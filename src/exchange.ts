@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { UpstreamError } from './errors.js';
-import { headerValue, type Mount, responseHeadersDown } from './headers.js';
+import { headerValue, responseHeadersDown, type WayDown } from './headers.js';
 import type { UpstreamProfile } from './platform.js';
 import type { Sent } from './tokens/service.js';
 import { unpackedText } from './unpack.js';
@@ -35,7 +35,10 @@ export class ClientGone extends Error {}
  */
 export class Exchange implements Passenger {
   connection: Connection | undefined;
+  /** From sending the request to the headers of the answer, of the last try. */
+  upstreamMs: number | undefined;
 
+  private sentAt = 0;
   private controller: Dispatcher.DispatchController | undefined;
   private headers: string[] = [];
   private replayBody: Buffer | undefined;
@@ -46,7 +49,7 @@ export class Exchange implements Passenger {
   private held: Buffer[] | undefined;
   private heldBytes = 0;
   /** Our answer has begun to go down. */
-  private begun = false;
+  begun = false;
   private reused = false;
   private resent = false;
   /** Why this exchange goes no further. */
@@ -61,7 +64,7 @@ export class Exchange implements Passenger {
     private readonly outgoing: Outgoing,
     private readonly upstream: Upstream,
     private readonly profile: UpstreamProfile,
-    private readonly mount: Mount,
+    private readonly down: WayDown,
   ) {
     res.on('drain', () => this.controller?.resume());
     // The browser left. That ends this exchange, and nothing else: a renewal goes on for whoever comes next.
@@ -108,6 +111,7 @@ export class Exchange implements Passenger {
     }
     const { rawHeaders } = controller;
     if (!Array.isArray(rawHeaders)) throw new Error('The HTTP client gave no raw headers.');
+    this.upstreamMs = performance.now() - this.sentAt;
     this.status = status;
     this.rawHeaders = rawHeaders;
     if ((this.profile.expiredStatuses ?? EXPIRED_STATUSES).includes(status)) {
@@ -116,7 +120,7 @@ export class Exchange implements Passenger {
       return;
     }
     if (this.outgoing.body instanceof Upload) this.outgoing.body.forget();
-    this.writeHead();
+    if (!this.begin()) return;
     // A 304 may tell the length of what it stands for (RFC 9110 §8.6); the HTTP client then takes it for a broken answer.
     if (status === 304) this.complete();
   }
@@ -156,6 +160,7 @@ export class Exchange implements Passenger {
   }
 
   private dispatch(): void {
+    this.sentAt = performance.now();
     this.status = 0;
     this.held = undefined;
     const { method, path, body } = this.outgoing;
@@ -202,8 +207,19 @@ export class Exchange implements Passenger {
     );
   }
 
+  /** Begins the answer, unless the application's own hook throws: that ends the exchange, and is not the API's fault. */
+  private begin(): boolean {
+    try {
+      this.writeHead();
+      return true;
+    } catch (error) {
+      this.stop(error instanceof Error ? error : new Error(String(error)));
+      return false;
+    }
+  }
+
   private writeHead(): void {
-    const down = responseHeadersDown(this.rawHeaders, this.mount);
+    const down = responseHeadersDown(this.rawHeaders, this.down, this.status);
     // One by one, because Node 20's writeHead(status, list) keeps only the last of repeated headers where earlier
     // middleware has set any, and older versions of what express-session hooks it with misread the list.
     for (let i = 0; i + 1 < down.length; i += 2) this.res.removeHeader(down[i] as string); // in range
@@ -218,8 +234,7 @@ export class Exchange implements Passenger {
     this.heldBytes += chunk.length;
     if (this.heldBytes <= MAX_401_BYTES) return undefined;
     this.held = undefined;
-    this.writeHead();
-    return Buffer.concat(held);
+    return this.begin() ? Buffer.concat(held) : undefined;
   }
 }
 

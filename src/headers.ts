@@ -32,22 +32,26 @@ const REQUEST_DROPPED = new Set([
 ]);
 
 /**
- * The headers to send up: the client's, less everything that is the browser's or the hop's own business.
- * `set` is added last, so that nothing the client names (`Connection: authorization`) can take it away.
+ * The headers to send up: the client's, less everything that is the browser's or the hop's own business. What the proxy
+ * sets is added to them, so that nothing the client names (`Connection: authorization`) can take it away.
  */
-export function requestHeadersUp(raw: readonly string[], set: readonly string[]): string[] {
+export function requestHeadersUp(raw: readonly string[]): string[] {
   const named = connectionNames(raw);
   const up: string[] = [];
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i] as string; // in range: the list has an even length
     const lower = name.toLowerCase();
-    if (REQUEST_DROPPED.has(lower) || named.has(lower)) continue;
-    // CGI-like servers read `X_Forwarded_For` and `X-Forwarded-For` as one name.
-    if (lower.includes('_') || lower.startsWith('proxy-') || lower.startsWith('x-forwarded-')) continue;
+    if (staysHere(lower) || named.has(lower)) continue;
     up.push(name, raw[i + 1] as string);
   }
-  for (const item of set) up.push(item);
   return up;
+}
+
+/** Is a request header of this name (in lower case) none of the API's business, or the proxy's own to set? */
+export function staysHere(lower: string): boolean {
+  if (REQUEST_DROPPED.has(lower)) return true;
+  // CGI-like servers read `X_Forwarded_For` and `X-Forwarded-For` as one name.
+  return lower.includes('_') || lower.startsWith('proxy-') || lower.startsWith('x-forwarded-');
 }
 
 const RESPONSE_DROPPED = new Set([
@@ -88,28 +92,55 @@ const RESPONSE_SET: readonly string[] = [
   'same-origin',
 ];
 
-export interface Mount {
+/** Is an answer's header of this name (in lower case) for the proxy alone to set, or one that never comes back? */
+export function neverComesBack(lower: string): boolean {
+  return RESPONSE_DROPPED.has(lower) || lower.startsWith('access-control-');
+}
+
+/** What the hooks may not set in an answer: with another length it would end at the wrong place. */
+export function isOursInAnswer(lower: string): boolean {
+  return lower === 'content-length' || neverComesBack(lower);
+}
+
+/** How an answer gets to the browser. */
+export interface WayDown {
   /** Origin of the API, e.g. `https://sparkapi.com`. */
   readonly target: string;
   /** Where the proxy is mounted, e.g. `/spark`. */
   readonly baseUrl: string;
+  /** Edits the answer's headers, before the proxy's own are added. */
+  readonly edit?: (headers: string[], status: number) => void;
 }
 
-/** The headers to answer the browser with. `raw` comes as the HTTP client read it: bytes, one per character. */
-export function responseHeadersDown(raw: readonly (string | Buffer)[], mount: Mount): string[] {
+/**
+ * The headers to answer the browser with. `raw` comes as the HTTP client read it: bytes, one per character.
+ */
+export function responseHeadersDown(raw: readonly (string | Buffer)[], way: WayDown, status: number): string[] {
   const list = raw.map(text);
   const named = connectionNames(list);
-  const down: string[] = [];
-  let cacheControl = '';
-  let vary = '';
+  const kept: string[] = [];
   for (let i = 0; i + 1 < list.length; i += 2) {
     const name = list[i] as string; // in range: the list has an even length
     const value = list[i + 1] as string;
     const lower = name.toLowerCase();
+    if (neverComesBack(lower) || named.has(lower)) continue;
+    kept.push(name, lower === 'location' ? mountedLocation(value, way) : value);
+  }
+  way.edit?.(kept, status);
+  return withOurs(kept);
+}
+
+function withOurs(kept: readonly string[]): string[] {
+  const down: string[] = [];
+  let cacheControl = '';
+  let vary = '';
+  for (let i = 0; i + 1 < kept.length; i += 2) {
+    const name = kept[i] as string; // in range
+    const value = kept[i + 1] as string;
+    const lower = name.toLowerCase();
     if (lower === 'cache-control') cacheControl += cacheControl ? `, ${value}` : value;
     else if (lower === 'vary') vary += vary ? `, ${value}` : value;
-    else if (RESPONSE_DROPPED.has(lower) || named.has(lower) || lower.startsWith('access-control-')) continue;
-    else down.push(name, lower === 'location' ? mountedLocation(value, mount) : value);
+    else down.push(name, value);
   }
   down.push('Cache-Control', privateOrStricter(cacheControl), 'Vary', withCookie(vary), ...RESPONSE_SET);
   return down;
@@ -131,7 +162,7 @@ function withCookie(vary: string): string {
 }
 
 /** A redirect within the API stays behind the proxy; any other is the browser's to follow. */
-function mountedLocation(location: string, { target, baseUrl }: Mount): string {
+function mountedLocation(location: string, { target, baseUrl }: WayDown): string {
   if (location.startsWith('/') && !/^\/[/\\]/.test(location)) return baseUrl + location;
   if (!URL.canParse(location)) return location;
   const url = new URL(location);

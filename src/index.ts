@@ -15,8 +15,11 @@ export {
   type AllowRule,
   type Caller,
   type ExpressLaneOptions,
+  type HeaderEditor,
   type ProxyHandler,
   type ProxyStrategy,
+  REQUEST_CHANNEL,
+  type RequestEvent,
   type SparkProxyOptions,
   sparkProxy,
 } from './proxy.js';

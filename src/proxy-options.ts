@@ -1,5 +1,6 @@
 import { type IncomingMessage, validateHeaderName, validateHeaderValue } from 'node:http';
 import type { SessionData, SessionOptions } from 'express-session';
+import type { HeaderEditor } from './header-editor.js';
 import { ExpressLane, laneStore } from './lane.js';
 import { OptionCheck } from './options.js';
 import type { PathRules } from './paths.js';
@@ -72,6 +73,13 @@ export interface SparkProxyOptions<Session extends SessionOptions | undefined = 
   readonly impersonation?: boolean;
   /** Let `%2F` pass inside a quoted OData key. Default false. */
   readonly encodedSlashInKey?: boolean;
+  /**
+   * Edits the headers that go up, before the access token is added to them. What the proxy sets, and what it keeps from
+   * the API, can't be set. May be async.
+   */
+  readonly onRequest?: (headers: HeaderEditor, req: IncomingMessage) => void | Promise<void>;
+  /** Edits the headers that come back, before the proxy's own are added. `Cache-Control` only gets stricter by them. */
+  readonly onResponse?: (headers: HeaderEditor, req: IncomingMessage, status: number) => void;
   /** Told of every failure; it answers nothing. */
   readonly onError?: (error: Error, req: IncomingMessage) => void;
 }
@@ -97,6 +105,8 @@ export interface ProxySettings {
   readonly requireHeader: string | undefined;
   readonly replayLimit: number;
   readonly setHeaders: readonly string[];
+  readonly onRequest: SparkProxyOptions['onRequest'];
+  readonly onResponse: SparkProxyOptions['onResponse'];
   readonly onError: SparkProxyOptions['onError'];
 }
 
@@ -120,6 +130,8 @@ const OPTION_NAMES: readonly (keyof SparkProxyOptions)[] = [
   'userAgent',
   'impersonation',
   'encodedSlashInKey',
+  'onRequest',
+  'onResponse',
   'onError',
 ];
 
@@ -140,6 +152,8 @@ export function parseProxyOptions(given: SparkProxyOptions | ExpressLaneOptions 
   if (session === undefined) checkTokenKey(check, options);
   else checkLane(check, options, authorizeSession);
   checkFlags(check, options);
+  check.func('onRequest', options.onRequest, 'write a function (headers, req) => void.');
+  check.func('onResponse', options.onResponse, 'write a function (headers, req, status) => void.');
   check.func('onError', options.onError, 'write a function (error, req) => void.');
   const allow = allowFunction(check, options.allow);
   const origins = originList(check, options.origins) ?? (strategy?.origin === undefined ? [] : [strategy.origin]);
@@ -168,6 +182,8 @@ export function parseProxyOptions(given: SparkProxyOptions | ExpressLaneOptions 
     requireHeader,
     replayLimit,
     setHeaders: ['X-SparkApi-User-Agent', userAgent],
+    onRequest: options.onRequest,
+    onResponse: options.onResponse,
     onError: options.onError,
   };
 }

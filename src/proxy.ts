@@ -3,7 +3,8 @@ import type { SessionOptions } from 'express-session';
 import { refuseCrossSite } from './cross-site.js';
 import { RequestRefusedError, SignInRequiredError, SparkError, safeCause, UnavailableError } from './errors.js';
 import { ClientGone, Exchange, type Outgoing } from './exchange.js';
-import { requestHeadersUp } from './headers.js';
+import { type HeaderEditor, ListEditor } from './header-editor.js';
+import { isOursInAnswer, requestHeadersUp, staysHere, type WayDown } from './headers.js';
 import type { ExpressLane } from './lane.js';
 import { refuseTarget } from './paths.js';
 import {
@@ -14,10 +15,12 @@ import {
   parseProxyOptions,
   type SparkProxyOptions,
 } from './proxy-options.js';
+import { isWatched, outcomeOf, publishRequest, type RequestEvent } from './report.js';
 import { tokenKeyInLane, tokenKeyOf } from './session.js';
 import { adoptedKey } from './tokens/service.js';
 import { announcesBody, Upload } from './upload.js';
 
+export type { HeaderEditor } from './header-editor.js';
 export type {
   AllowedRequest,
   AllowRule,
@@ -26,6 +29,7 @@ export type {
   ProxyStrategy,
   SparkProxyOptions,
 } from './proxy-options.js';
+export { REQUEST_CHANNEL, type RequestEvent } from './report.js';
 
 export type ProxyHandler = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void;
 
@@ -41,30 +45,69 @@ export function sparkProxy<Session extends SessionOptions | undefined = undefine
   const settings = parseProxyOptions(options as SparkProxyOptions | ExpressLaneOptions); // the two kinds that there are
 
   return function sparkProxyMiddleware(req, res, next) {
-    relay(req, res, settings)
-      .catch((error: unknown) => {
-        if (error instanceof ClientGone) return;
-        settings.onError?.(error instanceof Error ? error : safeCause(error), req);
-        if (error instanceof SparkError) answerError(res, error, settings);
-        else throw error;
-      })
-      .catch(next); // what the application's own functions threw
+    const trip: Trip = { req, res, startedAt: performance.now(), exchange: undefined };
+    relay(trip, settings).then(
+      () => report(trip, 'answered'),
+      (error: unknown) => settle(trip, error, settings).catch(next), // what the application's own functions threw
+    );
   };
 }
 
-async function relay(req: IncomingMessage, res: ServerResponse, settings: ProxySettings): Promise<void> {
+/** One request to the proxy. */
+interface Trip {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly startedAt: number;
+  exchange: Exchange | undefined;
+}
+
+async function relay(trip: Trip, settings: ProxySettings): Promise<void> {
+  const { req, res } = trip;
   const request = checkRequest(req, settings);
   const key = await tokenKey(req, res, settings);
-  if (res.destroyed) throw new ClientGone(); // while sessions or `authorize` were asked
-  const outgoing = prepare(req, request, settings);
-  const mount = { target: settings.upstream.origin, baseUrl: (req as { baseUrl?: string }).baseUrl ?? '' };
-  const exchange = new Exchange(req, res, outgoing, settings.upstream, settings.tokens.upstream, mount);
+  const headers = await headersUp(req, request, settings);
+  if (res.destroyed) throw new ClientGone(); // while sessions or the application's functions were asked
+  const outgoing = { method: request.method, path: req.url ?? '/', headers, body: bodyUp(req, headers, settings) };
+  const exchange = new Exchange(
+    req,
+    res,
+    outgoing,
+    settings.upstream,
+    settings.tokens.upstream,
+    wayDown(req, settings),
+  );
+  trip.exchange = exchange;
   try {
     await settings.tokens.use(key, (record) => exchange.send(record.accessToken));
     exchange.passOn();
   } finally {
     exchange.release();
   }
+}
+
+/** Answers what went wrong. Rejects with what is not ours to answer. */
+async function settle(trip: Trip, error: unknown, settings: ProxySettings): Promise<void> {
+  const begun = trip.exchange?.begun ?? false;
+  if (error instanceof ClientGone) return report(trip, 'client-gone');
+  try {
+    settings.onError?.(error instanceof Error ? error : safeCause(error), trip.req);
+    if (!(error instanceof SparkError)) throw error;
+    answerError(trip.res, error, settings);
+  } finally {
+    report(trip, outcomeOf(error, begun));
+  }
+}
+
+function report({ req, res, startedAt, exchange }: Trip, outcome: RequestEvent['outcome']): void {
+  if (!isWatched()) return;
+  const upstreamMs = exchange?.upstreamMs;
+  publishRequest({
+    outcome,
+    method: req.method ?? '',
+    ...(res.headersSent ? { status: res.statusCode } : {}),
+    durationMs: performance.now() - startedAt,
+    ...(upstreamMs === undefined ? {} : { upstreamMs }),
+  });
 }
 
 /** Refuses what must not go up, before anything is looked up or read. */
@@ -126,13 +169,42 @@ async function laneKey(
   return key;
 }
 
-function prepare(req: IncomingMessage, request: AllowedRequest, settings: ProxySettings): Outgoing {
-  const set = request.override ? [...settings.setHeaders, 'X-HTTP-Method-Override', 'GET'] : settings.setHeaders;
-  const headers = requestHeadersUp(req.rawHeaders, set);
-  const body = announcesBody(req) ? bodyOf(req, settings.replayLimit) : null;
+async function headersUp(req: IncomingMessage, request: AllowedRequest, settings: ProxySettings): Promise<string[]> {
+  const headers = requestHeadersUp(req.rawHeaders);
+  if (settings.onRequest) await edited(headers, staysHere, (editor) => settings.onRequest?.(editor, req));
+  headers.push(...settings.setHeaders);
+  if (request.override) headers.push('X-HTTP-Method-Override', 'GET');
+  return headers;
+}
+
+/** The body to send, if there is one; the length of one that is streamed goes to the headers. */
+function bodyUp(req: IncomingMessage, headers: string[], settings: ProxySettings): Outgoing['body'] {
+  if (!announcesBody(req)) return null;
+  const body = bodyOf(req, settings.replayLimit);
   const length = req.headers['content-length'];
   if (body instanceof Upload && length !== undefined) headers.push('Content-Length', length);
-  return { method: request.method, path: req.url ?? '/', headers, body };
+  return body;
+}
+
+async function edited(
+  headers: string[],
+  isOurs: (lower: string) => boolean,
+  edit: (editor: HeaderEditor) => void | Promise<void>,
+): Promise<void> {
+  const editor = new ListEditor(headers, isOurs);
+  await edit(editor);
+  editor.close();
+}
+
+function wayDown(req: IncomingMessage, { upstream, onResponse }: ProxySettings): WayDown {
+  const { baseUrl = '' } = req as { baseUrl?: string };
+  if (!onResponse) return { target: upstream.origin, baseUrl };
+  const edit = (headers: string[], status: number): void => {
+    const editor = new ListEditor(headers, isOursInAnswer);
+    onResponse(editor, req, status);
+    editor.close();
+  };
+  return { target: upstream.origin, baseUrl, edit };
 }
 
 /** The body to send: the stream, or what a parser kept of it. A body rebuilt from parsed values would not be the same. */

@@ -8,6 +8,8 @@ const ROOMS = `
   http-authorization
   options
   headers
+  header-editor
+  report
   paths
   cross-site
   unpack
@@ -48,6 +50,7 @@ const ROOMS = `
   signin/finish
   upstream
   exchange
+  lane
   client
   proxy-options
   proxy

@@ -22,7 +22,7 @@ describe('caching', () => {
   ])('turns Cache-Control %j into %j', (given, wanted) => {
     const raw = given.flatMap((value) => ['Cache-Control', value]);
 
-    const down = responseHeadersDown(raw, MOUNT);
+    const down = responseHeadersDown(raw, MOUNT, 200);
 
     expect(headerValue(down, 'cache-control')).toBe(wanted);
     expect(down.filter((name) => name === 'Cache-Control')).toHaveLength(1);
@@ -40,6 +40,6 @@ describe('caching', () => {
   ])('turns Vary %j into %j', (given, wanted) => {
     const raw = given.flatMap((value) => ['Vary', value]);
 
-    expect(headerValue(responseHeadersDown(raw, MOUNT), 'vary')).toBe(wanted);
+    expect(headerValue(responseHeadersDown(raw, MOUNT, 200), 'vary')).toBe(wanted);
   });
 });

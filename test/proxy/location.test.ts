@@ -18,7 +18,7 @@ describe('Location', () => {
     ['/\\cdn.example.com/photo.jpg', '/\\cdn.example.com/photo.jpg'],
     ['next', 'next'],
   ])('%s becomes %s', (location, wanted) => {
-    expect(headerValue(responseHeadersDown(['Location', location], MOUNT), 'location')).toBe(wanted);
+    expect(headerValue(responseHeadersDown(['Location', location], MOUNT, 200), 'location')).toBe(wanted);
   });
 
   it('is not followed by the proxy', async () => {
