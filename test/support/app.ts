@@ -28,6 +28,8 @@ export interface TestAppOptions {
   readonly strategy?: Partial<SparkStrategyOptions>;
   /** Told the profile of everybody who signs in. */
   readonly verify?: (profile: SparkProfile | undefined) => void;
+  /** Told the refresh token of everybody who signs in. */
+  readonly tokens?: (refreshToken: string | undefined) => void;
   readonly proxy?: Partial<SparkProxyOptions>;
   readonly session?: Partial<session.SessionOptions>;
   /** What comes after the proxy and `passport.session()`. Default: the wall, and a page that tells the user. */
@@ -64,8 +66,9 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
       ...options.strategy,
       passReqToCallback: false,
     },
-    (_accessToken, _refreshToken, _params, profile: SparkProfile | undefined, done) => {
+    (_accessToken, refreshToken, _params, profile: SparkProfile | undefined, done) => {
       options.verify?.(profile);
+      options.tokens?.(refreshToken);
       done(null, { id: profile?.id, name: profile?.displayName });
     },
   );

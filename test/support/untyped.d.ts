@@ -26,3 +26,10 @@ declare module 'connect-ensure-login' {
   import type { RequestHandler } from 'express';
   export function ensureLoggedIn(to: string): RequestHandler;
 }
+declare module 'passport-oauth2-refresh' {
+  const refresh: {
+    use(name: string, strategy: object): void;
+    requestNewAccessToken(name: string, refreshToken: string, done: (...answer: unknown[]) => void): void;
+  };
+  export default refresh;
+}
