@@ -2,21 +2,24 @@ import type { GrantSeen } from '../../src/emulator/index.js';
 import type { Rotation } from './spark.js';
 
 /**
- * How often a refresh token arrived at Spark once more after a request that could have spent it: two parties used one
+ * The times when a refresh token arrived at Spark once more after a request that could have spent it: two parties used one
  * token. A request that an injected fault turned away before any work was done has spent nothing.
  * Without rotation a refresh token comes back by right, but not within a quarter of the life of the access token that it
  * brought: nothing is due by then.
  */
-export function spentTwice(renewals: readonly GrantSeen[], rotation: Rotation, lifeMs: number): number {
-  const spentAt = new Map<string, number>();
-  let extra = 0;
-  for (const { refreshToken, fault, at } of renewals) {
-    if (refreshToken === null || isTurnedAway(fault)) continue;
-    const before = spentAt.get(refreshToken);
-    if (before !== undefined && (rotation !== 'none' || at - before < lifeMs / 4)) extra += 1;
-    spentAt.set(refreshToken, at);
+export function spentAgain(renewals: readonly GrantSeen[], rotation: Rotation, lifeMs: number): string[] {
+  const spent = new Map<string, GrantSeen>();
+  const again: string[] = [];
+  for (const grant of renewals) {
+    if (grant.refreshToken === null || isTurnedAway(grant.fault)) continue;
+    const before = spent.get(grant.refreshToken);
+    if (before && (rotation !== 'none' || grant.at - before.at < lifeMs / 4)) {
+      const [first, second] = [before, grant].map(({ headers }) => headers['x-sparkapi-user-agent']);
+      again.push(`${before.person}'s refresh token: ${first}, and ${second} ${grant.at - before.at} ms later`);
+    }
+    spent.set(grant.refreshToken, grant);
   }
-  return extra;
+  return again;
 }
 
 /** Renewals that Spark carried out. */

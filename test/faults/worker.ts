@@ -43,7 +43,7 @@ class SteppedStore extends RedisTokenStore {
   private watch: Watch | undefined;
   /** Attempts between claim and commit or settlement. */
   private readonly open = new Set<string>();
-  private stopped = 0;
+  private readonly stopped = new Set<string>();
 
   watchFor(watch: Watch): void {
     this.watch = watch;
@@ -53,15 +53,15 @@ class SteppedStore extends RedisTokenStore {
     const answer = await super.claim(...args);
     if (answer.kind === 'granted') {
       this.open.add(args[2]);
-      await this.reached('claimed');
+      await this.reached('claimed', args[2]);
     }
     return answer;
   }
 
   override async commit(...args: Parameters<RedisTokenStore['commit']>): Promise<CommitAnswer> {
-    await this.reached('committing');
+    await this.reached('committing', args[2]);
     const answer = await super.commit(...args);
-    await this.reached('committed');
+    await this.reached('committed', args[2]);
     this.close(args[2]);
     return answer;
   }
@@ -77,22 +77,23 @@ class SteppedStore extends RedisTokenStore {
   }
 
   /** After the first renewal has stopped, none begins; those under way go on to the step, or to their end. */
-  private async reached(step: Step): Promise<void> {
+  private async reached(step: Step, attemptId: string): Promise<void> {
     const { watch } = this;
     if (!watch) return;
-    const begins = step === 'claimed' && this.stopped > 0;
+    const begins = step === 'claimed' && this.stopped.size > 0;
     if (watch.watch !== step && !begins) return;
     if (!watch.stop) {
       tell({ reached: step });
       return;
     }
-    this.stopped += 1;
+    this.stopped.add(attemptId);
     this.tellWhenStill();
     await new Promise<never>(() => undefined);
   }
 
   private tellWhenStill(): void {
-    if (this.watch && this.stopped > 0 && this.stopped === this.open.size) tell({ reached: this.watch.watch });
+    const still = [...this.open].every((attemptId) => this.stopped.has(attemptId));
+    if (this.watch && this.stopped.size > 0 && still) tell({ reached: this.watch.watch });
   }
 }
 

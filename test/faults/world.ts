@@ -4,7 +4,7 @@ import type { GrantSeen, SparkEmulatorOptions } from '../../src/emulator/index.j
 import { RedisTokenStore, TokenService } from '../../src/index.js';
 import { SPARK_UPSTREAM } from '../../src/platform.js';
 import { Worker } from './application.js';
-import { renewed, spentTwice } from './figures.js';
+import { renewed, spentAgain } from './figures.js';
 import { ask, type Outcome, type Person, type Reply, seededPerson } from './people.js';
 import type { Programs } from './processes.js';
 import { connectTo, oneRedis, type RedisSetup } from './redis.js';
@@ -222,10 +222,12 @@ export class World {
 
   async figures(): Promise<Figures> {
     const renewals = await this.renewals();
+    const again = spentAgain(renewals, this.options.rotation, this.lifeMs);
+    for (const detail of again) this.note(detail);
     return {
       requests: this.requests,
       renewals: renewed(renewals),
-      spentTwice: spentTwice(renewals, this.options.rotation, this.lifeMs),
+      spentTwice: again.length,
       sessionsLost: this.people.filter(({ lost }) => lost).length,
       askedToSignIn: this.people.filter(({ asked }) => asked).length,
       slowestMs: this.slowestMs,
