@@ -42,6 +42,7 @@ const ROOMS = `
   signin/oauth2
   signin/wall
   signin/messages
+  lane
   session
   signin/call
   signin/refuse
@@ -50,7 +51,6 @@ const ROOMS = `
   signin/finish
   upstream
   exchange
-  lane
   client
   proxy-options
   proxy
