@@ -1,10 +1,9 @@
-import { type Request, type RequestHandler, type Response, Router } from 'express';
+import { type Request, type Response, Router } from 'express';
 import { SparkError } from '../src/index.js';
 import { accountPage } from './account-page.js';
 import { logError } from './log.js';
-import { handler, sendPage, sendProblem } from './page.js';
+import { handler, refuseOtherSites, sendPage } from './page.js';
 import { readPerson } from './person.js';
-import { isFromOwnPage } from './same-origin.js';
 import type { Site } from './site.js';
 
 /** What a signed-in person sees and does. */
@@ -12,7 +11,7 @@ export function accountRoutes(site: Site): Router {
   const { settings } = site;
   const { strategy, emulator } = settings;
   const router = Router();
-  const fromOwnPage = refuseOtherSites(site);
+  const fromOwnPage = refuseOtherSites(settings);
 
   router.get(
     '/account',
@@ -66,19 +65,4 @@ async function signOut({ settings, ownSession }: Site, req: Request, res: Respon
     logError(error); // the person is signed out here all the same
   }
   ownSession?.clearCookie(req, res);
-}
-
-function refuseOtherSites({ settings }: Site): RequestHandler {
-  return (req, res, next) => {
-    if (isFromOwnPage(req, settings.base.origin)) {
-      next();
-      return;
-    }
-    sendProblem(req, res, settings, {
-      status: 403,
-      title: 'Not done',
-      reason: 'This request did not come from a page of this site.',
-      advice: 'Use the button on this site. If you did, your browser hides where requests come from.',
-    });
-  };
 }

@@ -46,7 +46,8 @@ export function homePage(req: Request, settings: SiteSettings, visitor: Visitor)
       </fieldset>
       <button class="button" type="submit">Continue to ${settings.emulator ? 'the emulator' : 'Spark'}</button>
     </form>
-    ${people(settings.emulator?.people)}`;
+    ${people(settings.emulator?.people)}
+    ${settings.cloud && html`<p>Looking for your Spark Core? <a href="${req.baseUrl}/cloud">Sign in at the cloud</a>, another system of the same name.</p>`}`;
   return { title: 'Sign in', main, script: 'sign-in.js' };
 }
 

@@ -4,6 +4,7 @@ import express, { type Express, type NextFunction, type Request, type RequestHan
 import { type Authenticator, Passport } from 'passport';
 import { sparkProxy } from '../src/index.js';
 import { accountRoutes } from './account.js';
+import { cloudCalls, cloudRoutes } from './cloud.js';
 import { logError } from './log.js';
 import { basePath, type LoginSiteOptions, parseSiteOptions, type SiteSettings } from './options.js';
 import { guardPages, sendProblem } from './page.js';
@@ -40,10 +41,12 @@ export function createLoginSite(options: LoginSiteOptions): LoginSite {
   app.use(site.ownSession?.middleware ?? requireHostSession);
   app.use(callbackRoute(site)); // before the proxy: the callback is often /auth/spark/callback
   app.use('/spark', sparkProxy({ strategy: settings.strategy })); // before Passport: the proxy needs the session alone
+  if (settings.cloud) app.use('/cloud', cloudCalls(settings.cloud));
   app.use(guardPages(settings));
   app.use(site.passport.session() as RequestHandler); // typed `any` by @types/passport
   app.use(signInRoutes(site));
   app.use(accountRoutes(site));
+  if (settings.cloud) app.use(cloudRoutes(site, settings.cloud));
   app.use((req, res) => sendProblem(req, res, settings, NOT_FOUND));
   app.use((error: unknown, req: Request, res: Response, next: NextFunction) =>
     answerError(error, req, res, next, settings),

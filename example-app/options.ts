@@ -1,5 +1,6 @@
 import type { SessionOptions } from 'express-session';
 import type { Authenticator } from 'passport';
+import { SparkCloudStrategy } from '../src/cloud/index.js';
 import { SparkStrategy } from '../src/index.js';
 import { OptionCheck } from '../src/options.js';
 
@@ -30,6 +31,8 @@ export interface LoginSiteOptions {
   readonly emulator?: LoginSiteEmulator | undefined;
   /** What keeps sessions and tokens, for people to read: `'Redis'`. `'memory'` warns them. Default: `'memory'` when the own session has no store. */
   readonly storage?: string | undefined;
+  /** Adds `/cloud`, a page for the Spark Core cloud: sign in there, see devices and tokens. Default: no such page. */
+  readonly cloud?: SparkCloudStrategy | undefined;
   /** The portal's name that the form begins with. Default: `myportal` with an emulator, else empty. */
   readonly portal?: string | undefined;
 }
@@ -60,6 +63,7 @@ export interface SiteSettings {
   readonly base: URL;
   readonly emulator: LoginSiteEmulator | undefined;
   readonly storage: string | undefined;
+  readonly cloud: SparkCloudStrategy | undefined;
   readonly portal: string;
 }
 
@@ -70,6 +74,7 @@ const NAMES: readonly (keyof LoginSiteOptions)[] = [
   'baseURL',
   'emulator',
   'storage',
+  'cloud',
   'portal',
 ];
 
@@ -85,6 +90,9 @@ export function parseSiteOptions(options: LoginSiteOptions): SiteSettings {
   if (base?.search) check.problem('"baseURL" has a query; leave it out.');
   checkPassport(check, options.passport);
   checkEmulator(check, options.emulator);
+  if (options.cloud !== undefined && !(options.cloud instanceof SparkCloudStrategy)) {
+    check.problem('"cloud" is no SparkCloudStrategy; write new SparkCloudStrategy({ … }), or leave it out.');
+  }
   const session = sessionOption(check, options);
   if (options.storage !== undefined)
     check.text('storage', options.storage, "write what keeps the sessions, like 'Redis'.");
@@ -99,6 +107,7 @@ export function parseSiteOptions(options: LoginSiteOptions): SiteSettings {
     base,
     emulator: options.emulator,
     storage: options.storage ?? (session !== false && session.store === undefined ? 'memory' : undefined),
+    cloud: options.cloud,
     portal: options.portal ?? (options.emulator ? 'myportal' : ''),
   };
 }

@@ -2,6 +2,7 @@ import type { Request, RequestHandler, Response } from 'express';
 import { type Html, html } from './html.js';
 import type { SiteSettings } from './options.js';
 import type { Problem } from './problem.js';
+import { isFromOwnPage } from './same-origin.js';
 
 /** What makes one page differ from another. */
 export interface Page {
@@ -53,6 +54,22 @@ export function sendProblem(req: Request, res: Response, settings: SiteSettings,
       <p><a class="button" href="${req.baseUrl}/">To the first page</a></p>
     </section>`;
   sendPage(req, res, settings, { title: problem.title, main }, problem.status);
+}
+
+/** Everything that changes something is for this site's own pages. */
+export function refuseOtherSites(settings: SiteSettings): RequestHandler {
+  return (req, res, next) => {
+    if (isFromOwnPage(req, settings.base.origin)) {
+      next();
+      return;
+    }
+    sendProblem(req, res, settings, {
+      status: 403,
+      title: 'Not done',
+      reason: 'This request did not come from a page of this site.',
+      advice: 'Use the button on this site. If you did, your browser hides where requests come from.',
+    });
+  };
 }
 
 /**

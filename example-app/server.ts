@@ -1,7 +1,13 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
-import { createSparkEmulator, type SparkEmulatorHandle } from '../src/emulator/index.js';
+import { SparkCloudStrategy } from '../src/cloud/index.js';
+import {
+  createSparkCloudEmulator,
+  createSparkEmulator,
+  type SparkCloudEmulatorHandle,
+  type SparkEmulatorHandle,
+} from '../src/emulator/index.js';
 import { SparkStrategy, type SparkStrategyOptions, type TokenStore } from '../src/index.js';
 import { readConfig, type ServerConfig } from './config.js';
 import { createLoginSite } from './login-site.js';
@@ -14,6 +20,7 @@ interface Running {
   strategy?: SparkStrategy;
   storage?: Storage;
   emulator?: SparkEmulatorHandle;
+  cloud?: SparkCloudEmulatorHandle;
 }
 
 const CLOSE_WITHIN_MS = 5_000;
@@ -34,6 +41,8 @@ async function main(): Promise<void> {
   running.storage = storage;
   const emulator = config.spark ? undefined : await createSparkEmulator().listen(0);
   if (emulator) running.emulator = emulator;
+  const cloud = emulator && (await createSparkCloudEmulator().listen(0));
+  if (cloud) running.cloud = cloud;
 
   const base = new URL(config.baseURL ?? `http://localhost:${portOf(server)}`);
   const strategy = createStrategy(config, base, storage.tokenStore, emulator);
@@ -49,6 +58,8 @@ async function main(): Promise<void> {
       storage: storage.name,
       emulator: emulator && { ...emulator, people: EMULATOR_PEOPLE },
       portal: config.spark?.portal,
+      cloud:
+        cloud && new SparkCloudStrategy({ apiURL: cloud.url, tokenStore: storage.tokenStore, origin: base.origin }),
     }),
   );
   server.on('request', app);
@@ -109,6 +120,7 @@ function announce(base: URL, storage: Storage, emulator: SparkEmulatorHandle | u
   console.log('  client    emulator-client / emulator-secret');
   for (const { username, password, roles } of EMULATOR_PEOPLE)
     console.log(`  person    ${username} / ${password} (${roles})`);
+  console.log('  cloud     maker@example.com / spark, careful@example.com / spark with code 123456, at /cloud');
 }
 
 function stopOnSignals(running: Running): void {
@@ -122,7 +134,7 @@ function stopOnSignals(running: Running): void {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, stop);
 }
 
-async function close({ server, strategy, storage, emulator }: Running): Promise<void> {
+async function close({ server, strategy, storage, emulator, cloud }: Running): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   const impatient = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS);
   await closed;
@@ -130,6 +142,7 @@ async function close({ server, strategy, storage, emulator }: Running): Promise<
   await strategy?.tokens.drain(); // a renewal under way holds the only refresh token that lives
   await storage?.close();
   await emulator?.close();
+  await cloud?.close();
 }
 
 function fail(error: unknown): void {

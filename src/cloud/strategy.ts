@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { AuthenticateOptions } from 'passport';
 import { Strategy } from 'passport-strategy';
 import { SignInRequiredError } from '../errors.js';
 import { ownSessionKey, tokenKeyOf } from '../session.js';
@@ -37,7 +38,7 @@ export type CloudVerifyFunctionWithRequest = (
 ) => void;
 
 /** Options of one call: `passport.authenticate('spark-cloud', { … })`. Passport's own go along. */
-export interface CloudAuthenticateOptions {
+export interface CloudAuthenticateOptions extends AuthenticateOptions {
   /** The second step of a sign-in: the challenge of `MfaRequiredError`; the form then holds the one-time code alone. */
   readonly challenge?: MfaChallenge | undefined;
 }
