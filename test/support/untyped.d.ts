@@ -33,3 +33,12 @@ declare module 'passport-oauth2-refresh' {
   };
   export default refresh;
 }
+declare module 'express-http-proxy' {
+  import type { Request, RequestHandler } from 'express';
+
+  interface Options {
+    proxyReqOptDecorator(options: { headers: Record<string, string> }, req: Request): object;
+  }
+  const proxy: (target: string, options?: Options) => RequestHandler;
+  export = proxy;
+}

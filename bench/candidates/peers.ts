@@ -1,0 +1,56 @@
+import { Agent, type ClientRequest, type IncomingMessage, type Server } from 'node:http';
+import fastifyProxy from '@fastify/http-proxy';
+import expressHttpProxy from 'express-http-proxy';
+import Fastify from 'fastify';
+import { createProxyMiddleware } from 'http-proxy-middleware';
+import { ACCESS_TOKEN, type Setting } from '../setting.js';
+import { startPeer } from './stack.js';
+
+interface SignedIn extends IncomingMessage {
+  readonly session?: { readonly accessToken?: string };
+}
+
+function tokenOf(req: IncomingMessage): string {
+  return `OAuth ${(req as SignedIn).session?.accessToken ?? ''}`;
+}
+
+/** With a keep-alive agent, as a careful user sets it up, or with its defaults: a new connection per call. */
+export async function startHpm(setting: Setting, name: string, keepAlive: boolean): Promise<Server> {
+  const proxy = createProxyMiddleware({
+    target: setting.upstream,
+    changeOrigin: true,
+    ...(keepAlive ? { agent: new Agent({ keepAlive: true }) } : {}),
+    on: {
+      proxyReq: (up: ClientRequest, req: IncomingMessage) => {
+        up.setHeader('Authorization', tokenOf(req));
+      },
+    },
+  });
+  return await startPeer(setting, name, proxy as never); // typed for the Express 4 types that it brings
+}
+
+export async function startExpressHttpProxy(setting: Setting, name: string): Promise<Server> {
+  const agent = new Agent({ keepAlive: true });
+  const proxy = expressHttpProxy(setting.upstream, {
+    proxyReqOptDecorator: (options, req) => ({
+      ...options,
+      agent,
+      headers: { ...options.headers, authorization: tokenOf(req) },
+    }),
+  });
+  return await startPeer(setting, name, proxy);
+}
+
+/** A framework of its own, without sessions: what a team that leaves Express could have. */
+export async function startFastify({ upstream }: Setting): Promise<Server> {
+  const app = Fastify();
+  await app.register(fastifyProxy, {
+    upstream,
+    prefix: '/spark',
+    replyOptions: {
+      rewriteRequestHeaders: (_req, headers) => ({ ...headers, authorization: `OAuth ${ACCESS_TOKEN}` }),
+    },
+  });
+  await app.listen({ port: 0, host: '127.0.0.1' });
+  return app.server;
+}

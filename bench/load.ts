@@ -1,0 +1,67 @@
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { folder, type Usage, usageOf } from './processes.js';
+import { type Listening, POST_BYTES, type Scenario } from './setting.js';
+
+/** What one candidate did in one run of one scenario. Times in milliseconds. */
+export interface Measured {
+  readonly rps: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly cpuPer1000: number;
+  readonly rssMiB: number;
+}
+
+/** Loads a candidate with wrk, which needs far less CPU than a generator in Node would. */
+export async function load(
+  { url, cookie }: Listening,
+  pid: number,
+  { scenario, concurrency, seconds }: { scenario: Scenario; concurrency: number; seconds: number },
+): Promise<Measured> {
+  const script = join(folder, `${scenario}.lua`);
+  writeFileSync(script, luaOf(scenario));
+  const headers = ['Sec-Fetch-Site: same-origin', 'Accept: application/json', ...(cookie ? [`Cookie: ${cookie}`] : [])];
+  const before = usageOf(pid);
+  const { stdout } = await promisify(execFile)('wrk', [
+    '-t1',
+    `-c${concurrency}`,
+    `-d${seconds}s`,
+    '--latency',
+    '--timeout=10s',
+    ...headers.flatMap((header) => ['-H', header]),
+    '-s',
+    script,
+    `${url}/spark/v1/${scenario}`,
+  ]);
+  return measured(stdout, before, usageOf(pid), `${url} ${scenario} ${concurrency}`);
+}
+
+function luaOf(scenario: Scenario): string {
+  const method =
+    scenario === 'post'
+      ? `wrk.method = 'POST' wrk.body = string.rep('x', ${POST_BYTES}) wrk.headers['Content-Type'] = 'application/json'`
+      : '';
+  return `${method}
+done = function(summary, latency)
+  io.write(string.format('RESULT %d %d %d %d %d %d\\n', summary.requests, summary.duration,
+    latency:percentile(50), latency:percentile(99), summary.errors.status,
+    summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout))
+end`;
+}
+
+function measured(output: string, before: Usage, after: Usage, what: string): Measured {
+  const numbers = /RESULT (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)/.exec(output)?.slice(1).map(Number);
+  const [requests = 0, durationUs = 1, p50 = 0, p99 = 0, refused = 0, broken = 0] = numbers ?? [];
+  // A candidate that answers errors is fast, and measures nothing.
+  if (requests === 0 || refused > 0 || broken > requests / 1_000)
+    throw new Error(`${what}: ${requests} requests, ${refused} refused, ${broken} broken\n${output}`);
+  return {
+    rps: requests / (durationUs / 1e6),
+    p50: p50 / 1_000,
+    p99: p99 / 1_000,
+    cpuPer1000: ((after.cpuMs - before.cpuMs) / requests) * 1_000,
+    rssMiB: after.rssMiB,
+  };
+}

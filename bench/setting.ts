@@ -1,0 +1,38 @@
+/** What every candidate is told, through its environment. */
+export interface Setting {
+  /** Origin of the API that is called. */
+  readonly upstream: string;
+  readonly redisPort: number;
+}
+
+export const CANDIDATES = [
+  'bare',
+  'nginx',
+  'hpm',
+  'hpm-default',
+  'express-http-proxy',
+  'fastify',
+  'ours',
+  'ours-fast',
+  'ours-lane',
+] as const;
+export type Candidate = (typeof CANDIDATES)[number];
+
+export const SCENARIOS = ['small', 'big', 'post'] as const;
+export type Scenario = (typeof SCENARIOS)[number];
+
+export const CONCURRENCIES = [1, 32, 256] as const;
+
+export const SMALL_BYTES = 1_536;
+export const BIG_BYTES = 256 * 1_024;
+export const POST_BYTES = 64 * 1_024;
+
+/** What a candidate prints when it listens. */
+export interface Listening {
+  readonly url: string;
+  /** The session cookie of somebody who is signed in; empty where the candidate has no sessions. */
+  readonly cookie: string;
+}
+
+export const ACCESS_TOKEN = 'bench-access-token';
+export const SECRET = 'the secret of the bench';
