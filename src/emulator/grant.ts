@@ -19,6 +19,7 @@ export async function grant(state: EmulatorState, req: Request, res: Response): 
   state.log.addGrant(entry);
   res.on('finish', () => {
     entry.status = res.statusCode;
+    entry.answeredAt = state.clock.now();
   });
 
   // Taken at arrival, so that "the next request" is the next one to come, however long each of them takes.
@@ -50,6 +51,7 @@ function newEntry(
     person: null,
     issued: null,
     status: null,
+    answeredAt: null,
     error: null,
     fault: null,
     headers: { ...req.headers },

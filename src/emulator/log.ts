@@ -21,6 +21,8 @@ export interface GrantSeen {
   readonly issued: { readonly accessToken: string; readonly refreshToken: string | null } | null;
   /** HTTP status; `null` while unanswered, and for ever when a fault answers with silence or a broken connection. */
   readonly status: number | null;
+  /** Emulator time at which the answer was sent; `null` as long as {@link GrantSeen.status} is. */
+  readonly answeredAt: number | null;
   /** The `error` of a refusal. */
   readonly error: string | null;
   /** The kind of the fault that was injected. */

@@ -60,9 +60,10 @@ describe('grants()', () => {
     const meanwhile = spark.grants();
     await answer;
 
-    expect(meanwhile).toMatchObject([{ status: null }]);
+    expect(meanwhile).toMatchObject([{ status: null, answeredAt: null }]);
     meanwhile.pop();
     expect(spark.grants()).toMatchObject([{ status: 200 }]);
+    expect(spark.grants()[0]?.answeredAt).toBeGreaterThanOrEqual((meanwhile[0]?.at ?? 0) + 30);
   });
 });
 

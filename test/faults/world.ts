@@ -222,7 +222,7 @@ export class World {
 
   async figures(): Promise<Figures> {
     const renewals = await this.renewals();
-    const again = spentAgain(renewals, this.options.rotation, this.lifeMs);
+    const again = spentAgain(renewals, this.options.rotation);
     for (const detail of again) this.note(detail);
     return {
       requests: this.requests,

@@ -14,11 +14,11 @@ export const processRows: readonly Row[] = [
       lifeSeconds: 6,
       people: 50,
       workers: rotation === 'strict' ? 4 : 2,
-      rate: rotation === 'strict' ? 700 : 300,
+      rate: rotation === 'strict' ? 800 : 300,
       disturb: async (world, { quick }) => {
         const delays = Array.from({ length: quick ? 100 : 900 }, () => Math.floor(Math.random() * 4_000));
         await Promise.all(delays.map((ms) => world.spark.delayGrants(ms, 1)));
-        await world.goOn(quick ? 4_000 : 40_000);
+        await world.goOn(quick ? 4_000 : rotation === 'strict' ? 80_000 : 40_000);
       },
     }),
   ),
