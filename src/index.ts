@@ -24,6 +24,7 @@ export {
   sparkProxy,
 } from './proxy.js';
 export type { Attributes, AXAttribute, SRegField } from './signin/attributes.js';
+export type { PortalSource } from './signin/discover.js';
 export type { SessionLink } from './signin/link.js';
 export type { Portal, SparkAuthenticateOptions, SparkStrategyOptions, StateStore } from './signin/options.js';
 export type { DiscoveredPortal } from './signin/portal.js';

@@ -2,12 +2,12 @@ import type { IncomingMessage } from 'node:http';
 
 import OAuth2Strategy = require('passport-oauth2');
 
-import { AuthorizationError, ConfigError, SignInRequiredError, SparkError, UnavailableError } from './errors.js';
+import { AuthorizationError, ConfigError, SignInRequiredError, UnavailableError } from './errors.js';
 import { type GrantEndpoint, lifetimeFrom, requestGrant, revokeToken } from './grant.js';
-import { PROVIDER_SIGN_OUT_PATH, type Role, SPARK_UPSTREAM, SYSTEM_PATH, TOKEN_PATH } from './platform.js';
+import { PROVIDER_SIGN_OUT_PATH, type Role, SPARK_UPSTREAM, TOKEN_PATH } from './platform.js';
 import { ownSessionKey, tokenKeyOf } from './session.js';
-import { type ApiAnswer, askSpark } from './signin/ask.js';
 import { isSecure, type SignInCall, type StrategyParts } from './signin/call.js';
+import { discoverPortal, type PortalSource } from './signin/discover.js';
 import { finish } from './signin/finish.js';
 import { beginOrPass, guard } from './signin/guard.js';
 import { needServerSession, removeLink } from './signin/link.js';
@@ -21,7 +21,7 @@ import {
   type SparkSettings,
   type SparkStrategyOptions,
 } from './signin/options.js';
-import { type DiscoveredPortal, readPortal } from './signin/portal.js';
+import type { DiscoveredPortal } from './signin/portal.js';
 import { fetchProfile, type SparkProfile } from './signin/profile.js';
 import { refuse, refuseOrFail } from './signin/refuse.js';
 import { calledBack, type ExpressRequest, redirectURIOf, urlParts } from './signin/request.js';
@@ -35,7 +35,7 @@ import type {
   VerifyFunctionWithRequestAndParams,
 } from './signin/verify.js';
 import type { Tokens } from './tokens/record.js';
-import { adoptedKey, TokenService } from './tokens/service.js';
+import { TokenService } from './tokens/service.js';
 
 /** What a session's tokens look like from outside: never the tokens themselves. */
 export interface SparkStatus {
@@ -264,22 +264,8 @@ export class SparkStrategy extends OAuth2Strategy {
    * const portal = await strategy.discoverPortal({ tokenKey: 'office' });
    * app.get('/buyers', passport.authenticate('spark', { role: 'vow', portal }));
    */
-  async discoverPortal(from: IncomingMessage | string | { readonly tokenKey: string }): Promise<DiscoveredPortal> {
-    const ask = async (accessToken: string): Promise<ApiAnswer> => {
-      try {
-        return await askSpark(this, accessToken, SYSTEM_PATH);
-      } catch (cause) {
-        throw new SparkError('/v1/system did not answer.', { code: 'system_failed', status: 502, cause });
-      }
-    };
-    if (typeof from === 'string') return readPortal(await ask(from));
-    const key = 'tokenKey' in from ? adoptedKey(from.tokenKey) : tokenKeyOf(from, this);
-    if (key === undefined) throw new SignInRequiredError();
-    const answer = await this.tokens.use(key, async (record) => {
-      const value = await ask(record.accessToken);
-      return { value, expired: SPARK_UPSTREAM.isExpired(value.wwwAuthenticate, value.body), replayable: true };
-    });
-    return readPortal(answer);
+  async discoverPortal(from: PortalSource): Promise<DiscoveredPortal> {
+    return await discoverPortal(this, from);
   }
 
   private async handle(req: ExpressRequest, options: SparkAuthenticateOptions): Promise<void> {

@@ -44,6 +44,7 @@ const ROOMS = `
   signin/messages
   lane
   session
+  signin/discover
   signin/call
   signin/refuse
   signin/begin
