@@ -66,9 +66,10 @@ export class Exchange implements Passenger {
     private readonly profile: UpstreamProfile,
     private readonly down: WayDown,
   ) {
-    res.on('drain', () => this.controller?.resume());
     // The browser left. That ends this exchange, and nothing else: a renewal goes on for whoever comes next.
-    res.on('close', () => this.stop(new ClientGone()));
+    res.on('close', () => {
+      if (!this.over) this.stop(new ClientGone()); // every answer closes: an error for each would cost more than the rest of this file
+    });
     const { totalMs } = upstream.timeouts;
     if (totalMs > 0) this.timer = setTimeout(() => this.stop(tooLate()), totalMs);
   }
@@ -127,7 +128,9 @@ export class Exchange implements Passenger {
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     const down = this.held ? this.hold(this.held, chunk) : chunk;
-    if (down && !this.res.write(down)) controller.pause();
+    if (!down || this.res.write(down)) return;
+    controller.pause();
+    this.res.once('drain', () => controller.resume());
   }
 
   onResponseEnd(): void {
@@ -221,9 +224,15 @@ export class Exchange implements Passenger {
   private writeHead(): void {
     const down = responseHeadersDown(this.rawHeaders, this.down, this.status);
     // One by one, because Node 20's writeHead(status, list) keeps only the last of repeated headers where earlier
-    // middleware has set any, and older versions of what express-session hooks it with misread the list.
-    for (let i = 0; i + 1 < down.length; i += 2) this.res.removeHeader(down[i] as string); // in range
-    for (let i = 0; i + 1 < down.length; i += 2) this.res.appendHeader(down[i] as string, down[i + 1] as string);
+    // middleware has set any, and older versions of what express-session hooks it with misread the list. In place of
+    // what earlier middleware has set under the same name, and beside what was set here.
+    const { res } = this;
+    for (let i = 0; i + 1 < down.length; i += 2) {
+      const name = down[i] as string; // in range
+      const value = down[i + 1] as string;
+      if (isRepeated(down, i)) res.appendHeader(name, value);
+      else res.setHeader(name, value);
+    }
     this.res.writeHead(this.status);
     this.begun = true;
   }
@@ -236,6 +245,16 @@ export class Exchange implements Passenger {
     this.held = undefined;
     return this.begin() ? Buffer.concat(held) : undefined;
   }
+}
+
+/** Does an earlier header of the list have the name of this one? Lists are short: comparing is cheaper than a set. */
+function isRepeated(list: readonly string[], at: number): boolean {
+  const name = list[at] as string; // the caller's loop keeps in range
+  for (let i = 0; i < at; i += 2) {
+    const earlier = list[i] as string;
+    if (earlier.length === name.length && earlier.toLowerCase() === name.toLowerCase()) return true;
+  }
+  return false;
 }
 
 const DONE: Sent<void> = { value: undefined, expired: false, replayable: false };

@@ -36,14 +36,16 @@ const REQUEST_DROPPED = new Set([
  * sets is added to them, so that nothing the client names (`Connection: authorization`) can take it away.
  */
 export function requestHeadersUp(raw: readonly string[]): string[] {
-  const named = connectionNames(raw);
   const up: string[] = [];
+  let named = NO_NAMES;
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i] as string; // in range: the list has an even length
+    const value = raw[i + 1] as string;
     const lower = name.toLowerCase();
-    if (staysHere(lower) || named.has(lower)) continue;
-    up.push(name, raw[i + 1] as string);
+    if (lower === 'connection') named = withNames(named, value);
+    if (!staysHere(lower)) up.push(name, value);
   }
+  if (named.size > 0) dropNamed(up, named); // every header that `Connection` names is for this hop alone
   return up;
 }
 
@@ -116,16 +118,17 @@ export interface WayDown {
  * The headers to answer the browser with. `raw` comes as the HTTP client read it: bytes, one per character.
  */
 export function responseHeadersDown(raw: readonly (string | Buffer)[], way: WayDown, status: number): string[] {
-  const list = raw.map(text);
-  const named = connectionNames(list);
   const kept: string[] = [];
-  for (let i = 0; i + 1 < list.length; i += 2) {
-    const name = list[i] as string; // in range: the list has an even length
-    const value = list[i + 1] as string;
+  let named = NO_NAMES;
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = text(raw[i]);
     const lower = name.toLowerCase();
-    if (neverComesBack(lower) || named.has(lower)) continue;
+    if (lower === 'connection') named = withNames(named, text(raw[i + 1]));
+    if (neverComesBack(lower)) continue;
+    const value = text(raw[i + 1]);
     kept.push(name, lower === 'location' ? mountedLocation(value, way) : value);
   }
+  if (named.size > 0) dropNamed(kept, named);
   way.edit?.(kept, status);
   return withOurs(kept);
 }
@@ -148,6 +151,7 @@ function withOurs(kept: readonly string[]): string[] {
 
 /** The answer belongs to one person: no shared cache may keep it, whatever the API says of it (RFC 9111 §5.2.2.7). */
 function privateOrStricter(cacheControl: string): string {
+  if (cacheControl === '') return 'private';
   const kept = (cacheControl.match(/(?:[^",]|"[^"]*"?)+/g) ?? [])
     .map((directive) => directive.trim())
     .filter((directive) => directive !== '' && !/^(?:public|s-maxage\b.*|private\b.*)$/i.test(directive));
@@ -171,15 +175,14 @@ function mountedLocation(location: string, { target, baseUrl }: WayDown): string
 
 const NO_NAMES: ReadonlySet<string> = new Set();
 
-/** Every header that `Connection` names is for this hop alone. */
-function connectionNames(raw: readonly string[]): ReadonlySet<string> {
-  let names: Set<string> | undefined;
-  for (let i = 0; i + 1 < raw.length; i += 2) {
-    if ((raw[i] as string).toLowerCase() !== 'connection') continue;
-    names ??= new Set();
-    for (const name of (raw[i + 1] as string).split(',')) names.add(name.trim().toLowerCase());
-  }
-  return names ?? NO_NAMES;
+/** The names so far, and those that a `Connection` header adds. What every server says of the connection is no name. */
+function withNames(names: ReadonlySet<string>, connection: string): ReadonlySet<string> {
+  if (connection === 'keep-alive' || connection === 'close') return names; // dropped in any case
+  return new Set([...names, ...connection.split(',').map((name) => name.trim().toLowerCase())]);
+}
+
+function dropNamed(list: string[], named: ReadonlySet<string>): void {
+  for (let i = list.length - 2; i >= 0; i -= 2) if (named.has((list[i] as string).toLowerCase())) list.splice(i, 2);
 }
 
 /** The value of a header in a raw list; repeated values are joined with a comma, '' where there is none. */

@@ -58,7 +58,9 @@ const HARD_SHARE = 1 / 20;
 export function freshness(record: TokenRecord, leftMs: number | undefined, limits: Limits): Freshness {
   if (leftMs === undefined || record.lifetimeMs === undefined) return 'use';
   if (leftMs <= Math.min(limits.hardMs, record.lifetimeMs * HARD_SHARE)) return 'wait';
-  return leftMs <= record.lifetimeMs * limits.softShare * jitter(record.commitId) ? 'renew-behind' : 'use';
+  const softMs = record.lifetimeMs * limits.softShare;
+  if (leftMs > softMs) return 'use'; // most requests: no need to work the jitter out
+  return leftMs <= softMs * jitter(record.commitId) ? 'renew-behind' : 'use';
 }
 
 /**
