@@ -158,6 +158,7 @@ export class Exchange implements Passenger {
   }
 
   private complete(): void {
+    this.over = true; // the answer is on its way: that it closes now is no client who left
     this.res.end();
     this.settle?.resolve(DONE);
   }
