@@ -44,7 +44,7 @@ const ROW_MS = 150_000;
 
 /** Fewer people and requests, and shorter lives, for the short form. */
 function quickened(row: Row): WorldOptions {
-  return { lifeSeconds: 3, ...row, people: Math.min(row.people ?? 12, 12), rate: 30, workers: 2 };
+  return { lifeSeconds: 3, ...row, people: Math.min(row.people ?? 8, 8), rate: 20, workers: 2 };
 }
 
 export async function runRow(row: Row, programs: Programs, pace: Pace): Promise<Result> {

@@ -36,7 +36,7 @@ async function main(): Promise<void> {
   const pace: Pace = values.quick ? { quick: true, times: 1 } : { quick: false, times: 2 };
   const rows = ROWS.filter((row) => !(pace.quick && row.fullOnly) && nameOf(row).includes(values.only));
   const began = Date.now();
-  const outcomes = await runAll(rows, buildPrograms(), pace, Number(values.parallel ?? (pace.quick ? 10 : 4)));
+  const outcomes = await runAll(rows, buildPrograms(), pace, Number(values.parallel ?? (pace.quick ? 12 : 4)));
   const results = outcomes.filter((outcome) => 'figures' in outcome);
   const requests = results.reduce((sum, { figures }) => sum + figures.requests, 0);
   const failed = outcomes.filter(({ problems }) => problems.length > 0);

@@ -106,6 +106,7 @@ async function main(): Promise<void> {
   const settings = JSON.parse(process.env.WORKER ?? '{}') as WorkerSettings; // written by the runner
   const app = express();
   const server = createServer(app);
+  server.keepAliveTimeout = 120_000; // a connection that ends just when a request goes out is none of the faults here
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`; // a string only for pipes
 

@@ -9,7 +9,7 @@ const ALL = 100_000;
 export const grantRows: readonly Row[] = [
   ...(['strict', 'grace', 'none'] as const).map((rotation) =>
     lostAnswers(
-      { fault: 'answer lost after the rotation', rotation, fullOnly: rotation === 'none' },
+      { fault: 'answer lost after the rotation', rotation, fullOnly: rotation !== 'grace' },
       { kind: 'drop-after' },
     ),
   ),

@@ -10,7 +10,7 @@ export const processRows: readonly Row[] = [
     (rotation): Row => ({
       fault: 'none; grants take 0-4 s',
       rotation,
-      fullOnly: rotation === 'grace',
+      fullOnly: rotation !== 'strict',
       lifeSeconds: 6,
       people: 50,
       workers: rotation === 'strict' ? 4 : 2,
@@ -29,14 +29,22 @@ export const processRows: readonly Row[] = [
     killedAt('committing', {
       fault: 'killed before the commit',
       rotation,
+      fullOnly: rotation === 'strict',
       mayRepeat: true,
       ...onlyStrictAsks(rotation),
     }),
     killedAt('committed', { fault: 'killed after the commit', rotation, fullOnly: rotation === 'grace' }),
-    killedWhileSent({ fault: 'killed during the grant', rotation, mayRepeat: true, ...onlyStrictAsks(rotation) }),
+    killedWhileSent({
+      fault: 'killed during the grant',
+      rotation,
+      fullOnly: rotation === 'strict',
+      mayRepeat: true,
+      ...onlyStrictAsks(rotation),
+    }),
     frozen({
       fault: 'holder frozen, retry',
       rotation,
+      fullOnly: rotation === 'strict',
       onUnknown: 'retry',
       mayRepeat: true,
       ...onlyStrictAsks(rotation),
