@@ -14,11 +14,22 @@ export class Worker {
   /** Gets requests. */
   serving = true;
 
+  private readonly lags: { readonly at: number; readonly ms: number }[] = [];
+
   private constructor(
     readonly url: string,
     readonly http: Pool,
     private readonly child: ChildProcess,
-  ) {}
+  ) {
+    child.on('message', (message: FromWorker) => {
+      if ('lagMs' in message) this.lags.push({ at: Date.now(), ms: message.lagMs });
+    });
+  }
+
+  /** How late the process came to its work at worst since then, because others had the machine. */
+  worstLagMs(since: number): number {
+    return this.lags.reduce((worst, { at, ms }) => (at >= since ? Math.max(worst, ms) : worst), 0);
+  }
 
   static async start(program: string, settings: WorkerSettings): Promise<Worker> {
     const child = start(process.execPath, [program], {

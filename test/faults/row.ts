@@ -21,6 +21,8 @@ export interface Row extends WorldOptions {
   readonly apiRefuses?: boolean;
   /** More that must hold; answers what does not. */
   readonly check?: (world: World, figures: Figures) => Promise<readonly string[]>;
+  /** Comes after all others, and makes the requests that they left. Default false. */
+  readonly last?: boolean;
   /** The short form leaves it out. Default false. */
   readonly fullOnly?: boolean;
 }
@@ -30,6 +32,8 @@ export interface Pace {
   readonly quick: boolean;
   /** How often a fault comes that can come more than once. */
   readonly times: number;
+  /** What all rows together still owe of the requests that a run makes. */
+  readonly requestsLeft: number;
 }
 
 export interface Result {

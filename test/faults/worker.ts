@@ -36,7 +36,7 @@ export interface Watch {
   readonly stop: boolean;
 }
 
-export type FromWorker = { readonly url: string } | { readonly reached: Step };
+export type FromWorker = { readonly url: string } | { readonly reached: Step } | { readonly lagMs: number };
 
 /** The store, with points at which the process can be told to stop, so that it can be killed just there. */
 class SteppedStore extends RedisTokenStore {
@@ -135,6 +135,18 @@ async function main(): Promise<void> {
   });
   app.use('/app', realApplication(strategy, redis));
   tell({ url });
+  reportLag();
+}
+
+/** Says how late a timer came, when it was late: this process did not get the machine. */
+function reportLag(): void {
+  const everyMs = 100;
+  let due = performance.now() + everyMs;
+  setInterval(() => {
+    const lagMs = Math.round(performance.now() - due);
+    if (lagMs > everyMs) tell({ lagMs });
+    due = performance.now() + everyMs;
+  }, everyMs);
 }
 
 function connect(address: RedisAddress): Redis | Cluster {

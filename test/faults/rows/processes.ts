@@ -15,10 +15,13 @@ export const processRows: readonly Row[] = [
       people: 50,
       workers: rotation === 'strict' ? 4 : 2,
       rate: rotation === 'strict' ? 800 : 300,
-      disturb: async (world, { quick }) => {
+      last: rotation === 'strict',
+      disturb: async (world, { quick, requestsLeft }) => {
         const delays = Array.from({ length: quick ? 100 : 900 }, () => Math.floor(Math.random() * 4_000));
         await Promise.all(delays.map((ms) => world.spark.delayGrants(ms, 1)));
-        await world.goOn(quick ? 4_000 : rotation === 'strict' ? 80_000 : 40_000);
+        await world.goOn(quick ? 4_000 : 30_000);
+        const latest = Date.now() + 90_000;
+        while (rotation === 'strict' && world.sent < requestsLeft && Date.now() < latest) await world.goOn(500);
       },
     }),
   ),
