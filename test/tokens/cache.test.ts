@@ -73,3 +73,12 @@ it('holds no more records than it may', () => {
   for (const key of ['a', 'b', 'c']) cache.end(cache.begin(key), RECORD);
   expect(['a', 'b', 'c'].map((key) => cache.get(key) !== undefined)).toEqual([false, true, true]);
 });
+
+// I3: a cache that mixed keys up would hand one person's token to another.
+it('answers each key with its own record', () => {
+  const { cache } = cacheAt();
+  for (const key of ['one', 'two']) cache.end(cache.begin(key), { ...RECORD, accessToken: `token of ${key}` });
+  expect(cache.get('one')?.accessToken).toBe('token of one');
+  expect(cache.get('two')?.accessToken).toBe('token of two');
+  expect(cache.get('three')).toBeUndefined();
+});
