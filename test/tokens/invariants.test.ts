@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ANSWER_MS, type Worker } from '../faults/application.js';
 import type { Outcome, Person } from '../faults/people.js';
-import { buildPrograms, type Programs } from '../faults/processes.js';
+import { buildPrograms, cleanUp, type Programs } from '../faults/processes.js';
 import { World, type WorldOptions } from '../faults/world.js';
 
 /** Each invariant of the token service over real processes, a real Redis and the emulator as a process of its own. */
@@ -19,6 +19,8 @@ beforeAll(() => {
 afterEach(async () => {
   await Promise.all(worlds.splice(0).map((world) => world.stop()));
 });
+
+afterAll(cleanUp); // jest's process object tells no `exit`
 
 /** People whose access tokens have expired, in front of four processes that have not read them yet. */
 async function startWorld(options: Partial<WorldOptions> = {}): Promise<World> {
