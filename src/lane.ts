@@ -68,6 +68,7 @@ export class ExpressLane {
   /** Stores a session, and tells the browser its new end, if it has one. */
   private async save(session: LaneSession, req: IncomingMessage, res: ServerResponse): Promise<void> {
     await withinTime((done) => this.store.set(session.id, session, done));
+    // The declarations leave out `data`, which is what express-session serialises the cookie from.
     const { cookie } = session as unknown as { cookie: CookieOptions & { data: object } };
     if (cookie.expires == null || (cookie.secure && !isSecure(req, this.options.proxy))) return;
     const [secret] = this.secrets;
@@ -115,6 +116,7 @@ export class ExpressLane {
 
   /** With the methods that a store may use: its own `Session` and `Cookie`. */
   private revived(id: string, data: SessionData): LaneSession {
+    // All that createSession reads of a request.
     const request = { sessionID: id, sessionStore: this.store } as unknown as Parameters<Store['createSession']>[0];
     try {
       return this.store.createSession(request, data) as LaneSession;

@@ -28,7 +28,7 @@ function changingAfterwards<Base>(base: Base, prototype: object): Base {
       Object.setPrototypeOf(this, prototype);
     }
   }
-  return Derived as unknown as Base;
+  return Derived as unknown as Base; // a subclass of `base`, whose constructor it hands everything to
 }
 
 function isClass(base: unknown): boolean {

@@ -43,13 +43,18 @@ export class RecentRenewals {
     this.kept.delete(key);
   }
 
-  /** Stores a renewal. Rejects while the store is away; the renewal stays `unsaved` then. */
-  async save(store: TokenStore, key: string, renewal: Renewal): Promise<CommitAnswer> {
-    const { record, attemptId } = renewal;
+  /**
+   * Stores a renewal, with what is left of its life at `now`. Rejects while the store is away; the renewal stays
+   * `unsaved` then.
+   */
+  async save(store: TokenStore, key: string, renewal: Renewal, now: number): Promise<CommitAnswer> {
+    const { record, attemptId, at } = renewal;
+    const { lifetimeMs } = record;
     const answer = await store.commit(key, record.generation - 1, attemptId, record.commitId, {
       accessToken: record.accessToken,
       refreshToken: record.refreshToken,
-      lifetimeMs: record.lifetimeMs,
+      // The store counts from the commit, which may come long after the answer.
+      lifetimeMs: lifetimeMs === undefined ? undefined : Math.max(0, Math.round(lifetimeMs - (now - at))),
       afterRefusal: record.afterRefusal,
     });
     const kept = this.kept.get(key);

@@ -231,7 +231,7 @@ export class TokenService {
 
   /** The store forgot a renewal that it had acknowledged (failover): it gets it again. */
   private async offerAgain(key: string, renewal: Renewal): Promise<Reading | undefined> {
-    const answer = await this.recent.save(this.store, key, renewal);
+    const answer = await this.recent.save(this.store, key, renewal, this.clock.now());
     return answer.kind === 'gone' ? undefined : { record: answer.record, at: this.clock.now() };
   }
 
@@ -385,7 +385,7 @@ export class TokenService {
   }
 
   private async saved(key: string, claim: Claim, renewal: Renewal): Promise<Reading> {
-    const answer = await this.recent.save(this.store, key, renewal);
+    const answer = await this.recent.save(this.store, key, renewal, this.clock.now());
     const at = this.clock.now();
     switch (answer.kind) {
       case 'committed':

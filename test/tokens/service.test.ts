@@ -330,6 +330,25 @@ describe('a store that fails', () => {
     expect(spark.grants('refresh_token')).toHaveLength(1);
   });
 
+  it('stores a renewal that comes late with the life that is left of it', async () => {
+    let away = true;
+    let now = 0;
+    const clock = { now: () => now, sleep: () => new Promise<void>((resolve) => setTimeout(resolve, 5)) };
+    const { age, token, read, service } = await bench(
+      {},
+      { clock, wrap: (store) => failing(store, 'commit', () => away) },
+    );
+    age(DAY_MS);
+    await token();
+    now += DAY_MS / 4; // the store is away for six hours
+    away = false;
+    await service.drain();
+    const record = await read();
+    expect(record?.generation).toBe(1);
+    expect(record?.leftMs).toBeLessThanOrEqual((DAY_MS * 3) / 4);
+    expect(record?.leftMs).toBeGreaterThan((DAY_MS * 3) / 4 - 60_000);
+  });
+
   it('turns whatever a store of somebody else throws into unavailable, without its details', async () => {
     const away = async (): Promise<never> => {
       throw Object.assign(new Error('duplicate row'), { parameters: ['secret token'] });
