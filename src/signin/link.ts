@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type {} from 'express-session'; // makes the augmentation below one of a known module
 import { ConfigError } from '../errors.js';
 
@@ -51,7 +51,7 @@ export function removeLink(session: object | null | undefined, sessionKey: strin
 function userDigest(session: object | null | undefined): string | undefined {
   const { passport } = (session ?? {}) as { passport?: { user?: unknown } };
   if (passport?.user === undefined || passport.user === null) return undefined;
-  return createHash('sha256').update(JSON.stringify(passport.user)).digest('base64url');
+  return hash('sha256', JSON.stringify(passport.user), 'base64url');
 }
 
 /**
