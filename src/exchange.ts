@@ -77,7 +77,7 @@ export class Exchange implements Passenger {
   /** Sends the request with this access token. Resolves when the answer has gone down, or is a 401 that is held back. */
   async send(accessToken: string): Promise<Sent<void>> {
     if (this.stopped) throw this.stopped;
-    this.headers = [...this.outgoing.headers, 'Authorization', `${this.profile.scheme} ${accessToken}`];
+    this.headers = this.outgoing.headers.concat('Authorization', `${this.profile.scheme} ${accessToken}`);
     return await new Promise<Sent<void>>((resolve, reject) => {
       this.settle = { resolve, reject };
       this.dispatch();
@@ -168,10 +168,13 @@ export class Exchange implements Passenger {
     this.status = 0;
     this.held = undefined;
     const { method, path, body } = this.outgoing;
-    this.upstream.dispatch(
-      { method: method as Dispatcher.HttpMethod, path, headers: this.headers, body: this.replayBody ?? body },
-      this,
-    );
+    this.upstream.dispatch({
+      method: method as Dispatcher.HttpMethod,
+      path,
+      headers: this.headers,
+      body: this.replayBody ?? body,
+      passenger: this,
+    });
   }
 
   private fail(reason: Error): void {

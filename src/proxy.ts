@@ -65,7 +65,9 @@ async function relay(trip: Trip, settings: ProxySettings): Promise<void> {
   const { req, res } = trip;
   const request = checkRequest(req, settings);
   const key = await tokenKey(req, res, settings);
-  const headers = await headersUp(req, request, settings);
+  const headers = requestHeadersUp(req.rawHeaders);
+  if (settings.onRequest) await edited(headers, staysHere, (editor) => settings.onRequest?.(editor, req));
+  addOurs(headers, request, settings);
   if (res.destroyed) throw new ClientGone(); // while sessions or the application's functions were asked
   const outgoing = { method: request.method, path: req.url ?? '/', headers, body: bodyUp(req, headers, settings) };
   const exchange = new Exchange(
@@ -139,12 +141,9 @@ function hasOverride(req: IncomingMessage): boolean {
   throw refused(400, 'method_override', 'X-HTTP-Method-Override passes as GET, once, on a POST with a form body.');
 }
 
-async function tokenKey(req: IncomingMessage, res: ServerResponse, settings: ProxySettings): Promise<string> {
-  if (settings.lane) return await laneKey(settings.lane, req, res, settings);
-  if (settings.tokenKey) {
-    if (settings.authorize && (await settings.authorize(req, req)) !== true) throw notAuthorized();
-    return adoptedKey(await settings.tokenKey(req));
-  }
+function tokenKey(req: IncomingMessage, res: ServerResponse, settings: ProxySettings): string | Promise<string> {
+  if (settings.lane) return laneKey(settings.lane, req, res, settings);
+  if (settings.tokenKey) return namedKey(settings.tokenKey, req, settings);
   if (!(req as { session?: unknown }).session) {
     // express-session leaves it out while its store is away: that is no reason to ask anybody to sign in.
     throw new UnavailableError('The request has no session: sessions are away, or not mounted before the proxy.', {
@@ -154,6 +153,15 @@ async function tokenKey(req: IncomingMessage, res: ServerResponse, settings: Pro
   const key = tokenKeyOf(req, settings);
   if (key === undefined) throw new SignInRequiredError();
   return key;
+}
+
+async function namedKey(
+  nameOf: NonNullable<ProxySettings['tokenKey']>,
+  req: IncomingMessage,
+  { authorize }: ProxySettings,
+): Promise<string> {
+  if (authorize && (await authorize(req, req)) !== true) throw notAuthorized();
+  return adoptedKey(await nameOf(req));
 }
 
 async function laneKey(
@@ -169,12 +177,10 @@ async function laneKey(
   return key;
 }
 
-async function headersUp(req: IncomingMessage, request: AllowedRequest, settings: ProxySettings): Promise<string[]> {
-  const headers = requestHeadersUp(req.rawHeaders);
-  if (settings.onRequest) await edited(headers, staysHere, (editor) => settings.onRequest?.(editor, req));
+/** What the proxy says to the API, whatever the client and the application's functions do. The token comes last. */
+function addOurs(headers: string[], request: AllowedRequest, settings: ProxySettings): void {
   headers.push(...settings.setHeaders);
   if (request.override) headers.push('X-HTTP-Method-Override', 'GET');
-  return headers;
 }
 
 /** The body to send, if there is one; the length of one that is streamed goes to the headers. */

@@ -31,9 +31,8 @@ export class Upstream {
     });
   }
 
-  dispatch(options: Dispatcher.DispatchOptions, passenger: Passenger): void {
-    const labelled: LabelledOptions = { ...options, passenger };
-    this.pool.dispatch(labelled, passenger);
+  dispatch(options: LabelledOptions): void {
+    this.pool.dispatch(options, options.passenger);
   }
 
   /** Closes the connections; exchanges under way end first. */
@@ -48,8 +47,8 @@ export interface Passenger extends Dispatcher.DispatchHandler {
 }
 
 /** The pool wraps the handler before a connection sees it, but hands the options on as they are. */
-interface LabelledOptions extends Dispatcher.DispatchOptions {
-  readonly passenger?: Passenger;
+export interface LabelledOptions extends Dispatcher.DispatchOptions {
+  readonly passenger: Passenger;
 }
 
 /** One connection. Knows whether it has served before: only then can a reset mean that its end had been near anyway. */
@@ -64,7 +63,7 @@ export class Connection extends Client {
   }
 
   override dispatch(options: LabelledOptions, handler: Dispatcher.DispatchHandler): boolean {
-    if (options.passenger) options.passenger.connection = this;
+    options.passenger.connection = this;
     return super.dispatch(options, handler);
   }
 }
