@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
-import { UpstreamError } from './errors.js';
+import { UnavailableError, UpstreamError } from './errors.js';
 import { headerValue, responseHeadersDown, type WayDown } from './headers.js';
 import type { UpstreamProfile } from './platform.js';
 import type { Sent } from './tokens/service.js';
@@ -56,7 +56,10 @@ export class Exchange implements Passenger {
   private stopped: Error | undefined;
   private over = false;
   private settle: { resolve(sent: Sent<void>): void; reject(error: unknown): void } | undefined;
+  /** For the whole exchange. */
   private readonly timer: NodeJS.Timeout | undefined;
+  /** For the request to go out. */
+  private departure: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly req: IncomingMessage,
@@ -95,11 +98,13 @@ export class Exchange implements Passenger {
   release(): void {
     this.over = true;
     clearTimeout(this.timer);
+    clearTimeout(this.departure);
     this.dropUpload();
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.controller = controller;
+    clearTimeout(this.departure);
     this.reused = this.connection?.served ?? false;
     if (this.stopped) controller.abort(this.stopped);
   }
@@ -167,6 +172,8 @@ export class Exchange implements Passenger {
     this.sentAt = performance.now();
     this.status = 0;
     this.held = undefined;
+    this.controller = undefined;
+    this.connection = undefined;
     const { method, path, body } = this.outgoing;
     this.upstream.dispatch({
       method: method as Dispatcher.HttpMethod,
@@ -175,6 +182,13 @@ export class Exchange implements Passenger {
       body: this.replayBody ?? body,
       passenger: this,
     });
+    if (!this.controller) this.limitDeparture();
+  }
+
+  /** No connection is free, or none stands yet: most requests go out at once, and need no timer. */
+  private limitDeparture(): void {
+    const { connectMs } = this.upstream.timeouts;
+    if (connectMs > 0) this.departure = setTimeout(() => this.stop(this.connection ? tooLate() : allBusy()), connectMs);
   }
 
   private fail(reason: Error): void {
@@ -235,7 +249,7 @@ export class Exchange implements Passenger {
       const name = down[i] as string; // in range
       const value = down[i + 1] as string;
       if (isRepeated(down, i)) res.appendHeader(name, value);
-      else res.setHeader(name, value);
+      else res.setHeader(name, withEarlier(res, name, value));
     }
     this.res.writeHead(this.status);
     this.begun = true;
@@ -261,6 +275,15 @@ function isRepeated(list: readonly string[], at: number): boolean {
   return false;
 }
 
+/** What earlier middleware said of caching still holds: that answers vary by Origin (CORS), or must not be stored. */
+function withEarlier(res: ServerResponse, name: string, value: string): string {
+  if (name !== 'Vary' && name !== 'Cache-Control') return value;
+  const earlier = res.getHeader(name);
+  if (earlier === undefined) return value;
+  if (name === 'Vary') return `${String(earlier)}, ${value}`;
+  return /\bno-store\b/i.test(String(earlier)) ? String(earlier) : value;
+}
+
 const DONE: Sent<void> = { value: undefined, expired: false, replayable: false };
 
 function upstreamError(error: Error): UpstreamError {
@@ -271,6 +294,10 @@ function upstreamError(error: Error): UpstreamError {
         status: 502,
         cause: error,
       });
+}
+
+function allBusy(): UnavailableError {
+  return new UnavailableError('All connections to the API are busy.', { code: 'upstream_busy' });
 }
 
 function tooLate(cause?: Error): UpstreamError {

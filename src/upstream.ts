@@ -2,7 +2,7 @@ import { Client, type Dispatcher, Pool } from 'undici';
 
 /** Time limits of one exchange with the API, in milliseconds. 0 switches one off. */
 export interface Timeouts {
-  /** Until the connection stands. Default 10 000. */
+  /** Until the request goes out: waiting for one of the connections, and opening it. Default 10 000. */
   readonly connectMs: number;
   /** From the request sent to the answer's headers. Default 60 000. */
   readonly headersMs: number;

@@ -1,4 +1,6 @@
+import type { Express } from 'express';
 import { headerValue, responseHeadersDown } from '../../src/headers.js';
+import { call, startProxy, startUpstream } from './support.js';
 
 const MOUNT = { target: 'https://sparkapi.com', baseUrl: '/spark' };
 
@@ -41,5 +43,26 @@ describe('caching', () => {
     const raw = given.flatMap((value) => ['Vary', value]);
 
     expect(headerValue(responseHeadersDown(raw, MOUNT, 200), 'vary')).toBe(wanted);
+  });
+
+  // Without Vary: Origin a cache gives the answer for one origin to another; without no-store the disk keeps it.
+  it.each([
+    [{}, 'private', 'Accept, Cookie'],
+    [{ vary: 'Origin' }, 'private', 'Origin, Accept, Cookie'],
+    [{ vary: ['Origin', 'Accept-Language'] }, 'private', 'Origin,Accept-Language, Accept, Cookie'],
+    [{ 'cache-control': 'no-store' }, 'no-store', 'Accept, Cookie'],
+    [{ 'cache-control': 'public, max-age=60' }, 'private', 'Accept, Cookie'],
+  ])('keeps of what earlier middleware said, %j, what is stricter', async (earlier, cacheControl, vary) => {
+    const upstream = await startUpstream((_seen, _req, res) => res.setHeader('Vary', 'Accept').end('{}'));
+    const before = (app: Express): unknown =>
+      app.use((_req, res, next) => {
+        for (const [name, value] of Object.entries(earlier)) res.setHeader(name, value);
+        next();
+      });
+    const { url } = await startProxy({ target: upstream.url, before });
+
+    const { headers } = await call(`${url}/spark/v1/listings`);
+
+    expect(headers).toMatchObject({ 'cache-control': cacheControl, vary });
   });
 });

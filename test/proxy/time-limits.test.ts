@@ -1,5 +1,6 @@
+import type { Socket } from 'node:net';
 import { keptBytes } from '../../src/upload.js';
-import { call, pause, startProxy, startRawUpstream } from './support.js';
+import { call, pause, startProxy, startRawUpstream, until } from './support.js';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}';
 
@@ -53,5 +54,36 @@ describe('time limits', () => {
     const replies = await Promise.all([call(`${url}/spark/v1/x`), call(`${url}/spark/v1/x`)]);
 
     expect(replies.map(({ status }) => status)).toEqual([504, 504]);
+  });
+
+  // A slow API would otherwise hold every request of every person, and one after the other.
+  it('tell those who wait for a connection that all are busy, and leave the one that is under way alone', async () => {
+    let busy: Socket | undefined;
+    const upstream = await startRawUpstream((socket) => {
+      if (!busy) busy = socket;
+      else socket.write(OK);
+    });
+    const { url } = await startProxy({
+      target: upstream.url,
+      proxy: { timeouts: { connectMs: 100 }, connections: 1 },
+    });
+    const first = call(`${url}/spark/v1/x`);
+    await until(() => upstream.requests() === 1);
+
+    const waiting = await Promise.all([
+      call(`${url}/spark/v1/x`),
+      call(`${url}/spark/v1/x`, { method: 'POST', body: 'x' }),
+    ]);
+    busy?.write(OK);
+
+    expect(waiting.map(({ status, json }) => [status, json.D.Error])).toEqual([
+      [503, 'upstream_busy'],
+      [503, 'upstream_busy'],
+    ]);
+    expect((await first).status).toBe(200);
+    // What nobody waits for any more is never sent.
+    expect((await call(`${url}/spark/v1/x`)).status).toBe(200);
+    expect(upstream.requests()).toBe(2);
+    expect(keptBytes()).toBe(0);
   });
 });
