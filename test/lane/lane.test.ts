@@ -19,6 +19,12 @@ async function laneWorld(options: Partial<WorldOptions> = {}): Promise<World> {
   return await startWorld({ road: 'lane', storeName: 'memory', redis: NO_REDIS, upstream, ...options });
 }
 
+interface Refused {
+  readonly path?: string;
+  readonly method?: string;
+  readonly headers?: Record<string, string>;
+}
+
 describe('the express lane, while the session store is away', () => {
   it.each([
     ['says so', (_id: string, done: (error: Error) => void) => done(new Error('connection lost'))],
@@ -83,6 +89,25 @@ describe('the express lane, while the session store is away', () => {
     expect(reply.status).toBe(200);
     expect(world.errors.map(({ message }) => message)).toEqual(['The session store did not answer.']);
   });
+});
+
+describe('a request that a rule refuses', () => {
+  it.each([
+    ['another site', { headers: { 'sec-fetch-site': 'cross-site' } }, 403],
+    ['a path that is none', { path: '/spark/v1/../x' }, 400],
+    ['a method that does not pass', { method: 'PURGE' }, 405],
+  ])(
+    'asks the store nothing: %s',
+    async (_what, { path = '/spark/v1/listings', method = 'GET', headers }: Refused, status) => {
+      const world = await laneWorld();
+      await world.signIn('ann');
+
+      const reply = await call(`${world.url}${path}`, { method, headers: { cookie: cookieOf('ann'), ...headers } });
+
+      expect(reply.status).toBe(status);
+      expect(world.calls).toEqual([]);
+    },
+  );
 });
 
 describe('authorize in the express lane', () => {
