@@ -17,7 +17,7 @@ export async function endAll(): Promise<void> {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const ended = new Promise((resolve) => child.once('exit', resolve));
       child.kill('SIGTERM');
-      await Promise.race([ended, delay(2_000).then(() => child.kill('SIGKILL'))]);
+      await Promise.race([ended, delay(2_000, undefined, { ref: false }).then(() => child.kill('SIGKILL'))]);
     }),
   );
   rmSync(folder, { recursive: true, force: true });
@@ -101,7 +101,7 @@ export async function startNginxCandidate({
   );
   const child = children.at(-1);
   if (!child) throw new Error('nginx was not started');
-  return { child, listening: { url: `http://127.0.0.1:${port}`, cookie: '' } };
+  return { child, listening: { url: `http://127.0.0.1:${port}`, cookies: [] } };
 }
 
 async function startNginx(name: string, server: (port: number) => string): Promise<number> {
