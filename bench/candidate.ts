@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import { startBare } from './candidates/bare.js';
 import { startExpressHttpProxy, startFastify, startHpm } from './candidates/peers.js';
-import { SESSION_COOKIE, startOurs, tell } from './candidates/stack.js';
+import { sessionCookies, startOurs, tell } from './candidates/stack.js';
 import type { Candidate, Setting } from './setting.js';
 
 /** One candidate, in this process. nginx brings a process of its own. */
@@ -16,9 +16,10 @@ const STARTS: Readonly<Record<Exclude<Candidate, 'nginx'>, (setting: Setting) =>
   'ours-lane': (setting) => startOurs(setting, 'ours-lane'),
 };
 
-const [, , name = '', setting = '{}'] = process.argv;
-STARTS[name as keyof typeof STARTS](JSON.parse(setting) as Setting).then(
-  (server) => tell(server, SESSION_COOKIE),
+const [, , name = '', text = '{}'] = process.argv;
+const setting = JSON.parse(text) as Setting;
+STARTS[name as keyof typeof STARTS](setting).then(
+  (server) => tell(server, sessionCookies(setting)),
   (error: unknown) => {
     console.error(error);
     process.exitCode = 1;

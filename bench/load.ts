@@ -16,13 +16,12 @@ export interface Measured {
 
 /** Loads a candidate with wrk, which needs far less CPU than a generator in Node would. */
 export async function load(
-  { url, cookie }: Listening,
+  { url, cookies }: Listening,
   pid: number,
   { scenario, concurrency, seconds }: { scenario: Scenario; concurrency: number; seconds: number },
 ): Promise<Measured> {
   const script = join(folder, `${scenario}.lua`);
-  writeFileSync(script, luaOf(scenario));
-  const headers = ['Sec-Fetch-Site: same-origin', 'Accept: application/json', ...(cookie ? [`Cookie: ${cookie}`] : [])];
+  writeFileSync(script, luaOf(scenario, cookies));
   const before = usageOf(pid);
   const { stdout } = await promisify(execFile)('wrk', [
     '-t1',
@@ -30,7 +29,10 @@ export async function load(
     `-d${seconds}s`,
     '--latency',
     '--timeout=10s',
-    ...headers.flatMap((header) => ['-H', header]),
+    '-H',
+    'Sec-Fetch-Site: same-origin',
+    '-H',
+    'Accept: application/json',
     '-s',
     script,
     `${url}/spark/v1/${scenario}`,
@@ -38,12 +40,25 @@ export async function load(
   return measured(stdout, before, usageOf(pid), `${url} ${scenario} ${concurrency}`);
 }
 
-function luaOf(scenario: Scenario): string {
+/** Each request comes from the next of the people, and is written out beforehand. */
+function luaOf(scenario: Scenario, cookies: readonly string[]): string {
   const method =
     scenario === 'post'
       ? `wrk.method = 'POST' wrk.body = string.rep('x', ${POST_BYTES}) wrk.headers['Content-Type'] = 'application/json'`
       : '';
   return `${method}
+local cookies = { ${(cookies.length > 0 ? cookies : ['none=1']).map((cookie) => `'${cookie}'`).join(', ')} }
+local requests, at = {}, 0
+init = function()
+  for i, cookie in ipairs(cookies) do
+    wrk.headers['Cookie'] = cookie
+    requests[i] = wrk.format()
+  end
+end
+request = function()
+  at = at % #requests + 1
+  return requests[at]
+end
 done = function(summary, latency)
   io.write(string.format('RESULT %d %d %d %d %d %d\\n', summary.requests, summary.duration,
     latency:percentile(50), latency:percentile(99), summary.errors.status,

@@ -16,6 +16,8 @@ const { values } = parseArgs({
     candidates: { type: 'string' },
     scenarios: { type: 'string' },
     concurrencies: { type: 'string' },
+    /** How many people are signed in, and call in turn. Default 1. */
+    sessions: { type: 'string' },
   },
 });
 
@@ -64,7 +66,11 @@ async function main(): Promise<void> {
 }
 
 async function startAll(names: readonly Candidate[]): Promise<Running[]> {
-  const setting = { redisPort: await startRedis(), upstream: await startUpstream() };
+  const setting = {
+    redisPort: await startRedis(),
+    upstream: await startUpstream(),
+    sessions: Number(values.sessions ?? 1),
+  };
   const running: Running[] = [];
   for (const name of names) {
     const { child, listening } =

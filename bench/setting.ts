@@ -3,6 +3,8 @@ export interface Setting {
   /** Origin of the API that is called. */
   readonly upstream: string;
   readonly redisPort: number;
+  /** How many people are signed in, each in a session of their own. */
+  readonly sessions: number;
 }
 
 export const CANDIDATES = [
@@ -30,8 +32,8 @@ export const POST_BYTES = 64 * 1_024;
 /** What a candidate prints when it listens. */
 export interface Listening {
   readonly url: string;
-  /** The session cookie of somebody who is signed in; empty where the candidate has no sessions. */
-  readonly cookie: string;
+  /** The session cookies of the people who are signed in; none where the candidate has no sessions. */
+  readonly cookies: readonly string[];
 }
 
 export const ACCESS_TOKEN = 'bench-access-token';

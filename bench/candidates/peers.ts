@@ -32,6 +32,7 @@ export async function startHpm(setting: Setting, name: string, keepAlive: boolea
 export async function startExpressHttpProxy(setting: Setting, name: string): Promise<Server> {
   const agent = new Agent({ keepAlive: true });
   const proxy = expressHttpProxy(setting.upstream, {
+    parseReqBody: false, // else it holds a body back until it is whole, and refuses more than 1 MB
     proxyReqOptDecorator: (options, req) => ({
       ...options,
       agent,

@@ -11,7 +11,6 @@ import { RedisTokenStore, SparkStrategy, sparkProxy } from '../../src/index.js';
 import { writeLink } from '../../src/signin/link.js';
 import { ACCESS_TOKEN, type Listening, SECRET, type Setting } from '../setting.js';
 
-const SESSION_ID = 'bench-session';
 const DAY_MS = 86_400_000;
 const USER = { id: 'agent', name: 'An Agent', email: 'agent@example.com' };
 
@@ -21,11 +20,11 @@ export interface Stack {
   readonly redis: Redis;
   readonly passport: InstanceType<typeof Passport>;
   readonly sessionOptions: SessionOptions;
-  /** Puts a signed-in session into the store. */
-  signIn(more: object): Promise<void>;
+  /** Puts the sessions of everybody into the store. */
+  signIn(more: () => object | Promise<object>): Promise<void>;
 }
 
-export function createStack({ redisPort }: Setting, name: string): Stack {
+export function createStack({ redisPort, sessions }: Setting, name: string): Stack {
   const redis = new Redis(redisPort, '127.0.0.1');
   const store = new RedisStore({ client: redis, prefix: `${name}:` });
   const passport = new Passport();
@@ -38,19 +37,27 @@ export function createStack({ redisPort }: Setting, name: string): Stack {
     saveUninitialized: false,
     cookie: { maxAge: DAY_MS },
   };
-  const signIn = async (more: object): Promise<void> => {
-    const cookie = { originalMaxAge: DAY_MS, expires: new Date(Date.now() + DAY_MS), httpOnly: true, path: '/' };
-    await store.set(SESSION_ID, { cookie, passport: { user: USER }, ...more } as never);
+  const signIn: Stack['signIn'] = async (more) => {
+    for (const id of sessionIds(sessions)) {
+      const cookie = { originalMaxAge: DAY_MS, expires: new Date(Date.now() + DAY_MS), httpOnly: true, path: '/' };
+      await store.set(id, { cookie, passport: { user: USER }, ...(await more()) } as never);
+    }
   };
   return { app: express(), redis, passport, sessionOptions, signIn };
 }
 
-export const SESSION_COOKIE = `connect.sid=${encodeURIComponent(`s:${sign(SESSION_ID, SECRET)}`)}`;
+export function sessionCookies({ sessions }: Setting): string[] {
+  return sessionIds(sessions).map((id) => `connect.sid=${encodeURIComponent(`s:${sign(id, SECRET)}`)}`);
+}
+
+function sessionIds(sessions: number): string[] {
+  return Array.from({ length: sessions }, (_, i) => `bench-session-${i}`);
+}
 
 /** A peer's proxy in the stack: the token lies in the session, as their documentation shows it. */
 export async function startPeer(setting: Setting, name: string, proxy: RequestHandler): Promise<Server> {
   const { app, passport, sessionOptions, signIn } = createStack(setting, name);
-  await signIn({ accessToken: ACCESS_TOKEN });
+  await signIn(() => ({ accessToken: ACCESS_TOKEN }));
   app.use(session(sessionOptions), passport.session());
   app.use('/spark', (req, res, next) => (req.user ? next() : res.sendStatus(401)), proxy);
   return await listening(app.listen(0, '127.0.0.1'));
@@ -73,9 +80,11 @@ export async function startOurs(setting: Setting, road: Road): Promise<Server> {
     (_accessToken, _refreshToken, profile, done) => done(null, profile),
   );
   const tokens = { accessToken: ACCESS_TOKEN, refreshToken: 'bench-refresh-token', lifetimeMs: DAY_MS };
-  const signedIn = { passport: { user: USER } };
-  writeLink(signedIn, 'spark', await strategy.tokens.create(tokens, { role: 'private' }));
-  await signIn(signedIn);
+  await signIn(async () => {
+    const signedIn = { passport: { user: USER } };
+    writeLink(signedIn, 'spark', await strategy.tokens.create(tokens, { role: 'private' }));
+    return signedIn;
+  });
   if (road === 'ours-lane') app.use('/spark', sparkProxy({ strategy, session: sessionOptions }));
   app.use(session(sessionOptions));
   if (road !== 'ours-lane') app.use('/spark', sparkProxy({ strategy }));
@@ -88,8 +97,8 @@ export async function listening(server: Server): Promise<Server> {
   return server;
 }
 
-export function tell(server: Server, cookie: string): void {
+export function tell(server: Server, cookies: readonly string[]): void {
   const { port } = server.address() as AddressInfo;
-  const answer: Listening = { url: `http://127.0.0.1:${port}`, cookie };
+  const answer: Listening = { url: `http://127.0.0.1:${port}`, cookies };
   process.stdout.write(`${JSON.stringify(answer)}\n`);
 }

@@ -37,7 +37,9 @@ declare module 'express-http-proxy' {
   import type { Request, RequestHandler } from 'express';
 
   interface Options {
-    proxyReqOptDecorator(options: { headers: Record<string, string> }, req: Request): object;
+    headers?: Record<string, string>;
+    parseReqBody?: boolean;
+    proxyReqOptDecorator(options: { headers: Record<string, string> }, req: Request): object | Promise<object>;
   }
   const proxy: (target: string, options?: Options) => RequestHandler;
   export = proxy;
