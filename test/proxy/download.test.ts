@@ -154,5 +154,6 @@ describe('answers', () => {
 
     expect(reply).toMatchObject({ status, headers: { 'retry-after': retryAfter }, json: { D: { Code: 1550 } } });
     expect(renewals()).toBe(0);
+    expect(upstream.seen).toHaveLength(1); // an API that is busy is not asked again and again
   });
 });

@@ -1,6 +1,7 @@
 import session from 'express-session';
 import { MemoryTokenStore, TokenError, UnavailableError } from '../../src/index.js';
 import { startApp } from '../support/app.js';
+import { freePort } from '../support/redis.js';
 import { Visitor } from '../support/visitor.js';
 import { call, EXPIRED, rawCall, startProxy, startUpstream } from './support.js';
 
@@ -54,6 +55,17 @@ describe("the proxy's own errors", () => {
     expect((await call(`${url}/spark/v1/x`)).status).toBe(500);
     expect(errors).toMatchObject([{ message: 'a mistake' }]);
     expect(upstream.seen).toEqual([]);
+  });
+
+  // Where the API is reached from here is nobody's business: an address inside, a port.
+  it('never tell where the API is', async () => {
+    const target = `http://127.0.0.1:${await freePort()}`;
+    const { url } = await startProxy({ target });
+
+    const { status, rawHeaders, body } = await call(`${url}/spark/v1/x`);
+
+    expect(status).toBe(502);
+    expect(`${rawHeaders} ${body}`).not.toMatch(new RegExp(`127\\.0\\.0\\.1|${new URL(target).port}`));
   });
 
   it('never hold a token', async () => {

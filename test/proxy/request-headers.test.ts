@@ -100,6 +100,34 @@ describe('request headers', () => {
     expect(upstream.seen[0]?.headers.host).toBe(new URL(upstream.url).host);
   });
 
+  it.each([
+    ['two', ['Host: app.example.com', 'Host: evil.example']],
+    ['one with a port and a path', ['Host: evil.example:99999/x?y#z']],
+    ['one with two names', ['Host: app.example.com, evil.example']],
+    ['an empty one', ['Host:']],
+    ['one that is named by Connection', ['Host: evil.example', 'Connection: close, Host']],
+  ])('names the API as the host, once, whatever Host there is: %s', async (_kind, lines) => {
+    const upstream = await startUpstream();
+    const { url } = await startProxy({ target: upstream.url });
+
+    await rawCall(url, `GET /spark/v1/x HTTP/1.1\r\n${['Connection: close', ...lines].join('\r\n')}\r\n\r\n`);
+
+    const { rawHeaders = [] } = upstream.seen[0] ?? {};
+    expect(rawHeaders.filter((_, i) => rawHeaders[i - 1]?.toLowerCase() === 'host')).toEqual([
+      new URL(upstream.url).host,
+    ]);
+  });
+
+  it('must have a Host', async () => {
+    const upstream = await startUpstream();
+    const { url } = await startProxy({ target: upstream.url });
+
+    const answer = await rawCall(url, 'GET /spark/v1/x HTTP/1.1\r\nConnection: close\r\n\r\n');
+
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(upstream.seen).toEqual([]);
+  });
+
   it('keeps bytes above ASCII in a header as they are', async () => {
     const seen = await sent(['X-Name: Jos\xe9']);
 

@@ -35,10 +35,14 @@ describe('the request target', () => {
   it.each([
     ['/spark/v1/../oauth2/grant', 400],
     ['/spark/v1/%2e%2e/oauth2/grant', 400],
+    ['/spark/v1/%2E./oauth2/grant', 400],
+    ['/spark/v1/..%2foauth2/grant', 400],
     ['/spark/v1/..;/oauth2/grant', 400],
+    ['/spark/v1/..;x/oauth2/grant', 400],
     ['/spark/v1/%252e%252e/oauth2', 400],
     ['/spark/v1/%c0%ae%c0%ae/oauth2', 400],
     ['/spark//v1/oauth2/grant', 400],
+    ['/spark//evil.example/v1/listings', 400],
     ['/spark/v1//oauth2/grant', 400],
     ['/spark/v1\\..\\oauth2', 400],
     ['/spark/v1%5coauth2', 400],
@@ -58,6 +62,24 @@ describe('the request target', () => {
 
     expect(Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1])).toBe(status);
     expect(upstream.seen).toEqual([]);
+  });
+
+  // Decoded on the way, it would end the request line, and go on with headers of the attacker's.
+  it.each([
+    ['/v1/listings?q=%0d%0aX-Evil:%201', 200],
+    ['/v1/listings?q=%0aX-Evil:%201', 200],
+    ['/v1/listings?q=%0D%0A%0D%0AGET%20/v1/hidden%20HTTP/1.1', 200],
+    ['/v1/listings%0d%0aX-Evil:%201', 400],
+    ['/v1/listings%0aX-Evil:%201', 400],
+  ])('never makes a header of what is encoded in it: %s', async (target, status) => {
+    const upstream = await startUpstream();
+    const { url } = await startProxy({ target: upstream.url });
+
+    const answer = await send(url, `/spark${target}`);
+
+    expect(answer.startsWith(`HTTP/1.1 ${status} `)).toBe(true);
+    expect(upstream.seen.map((seen) => seen.target)).toEqual(status === 200 ? [target] : []);
+    expect(upstream.seen[0]?.headers ?? {}).not.toHaveProperty('x-evil');
   });
 
   // A proxy that believes absolute-form calls whatever server the client names, with a token.

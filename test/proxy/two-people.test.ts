@@ -1,6 +1,6 @@
 import { startApp } from '../support/app.js';
 import { Visitor } from '../support/visitor.js';
-import { call, startProxy, startUpstream } from './support.js';
+import { call, rawCall, startProxy, startUpstream } from './support.js';
 
 describe('two people at once', () => {
   // Whatever two requests share by mistake (an options object, a header list, a connection) shows when they interleave.
@@ -57,5 +57,29 @@ describe('two people at once', () => {
 
     expect(replies).toEqual(Array(200).fill(true));
     expect(renewals()).toBe(3);
+  });
+});
+
+describe('two people', () => {
+  // A server in front sends many people's requests over one connection; an options object that is filled anew for each
+  // of them still has what the one before brought and the next did not.
+  it('one after the other, over one connection, send nothing of each other', async () => {
+    const upstream = await startUpstream();
+    const { url } = await startProxy({ target: upstream.url, proxy: { connections: 1 } });
+    const ann = ['X-Person: ann', 'If-None-Match: "of ann"', 'X-Secret: of ann', 'Content-Length: 3'];
+    const bob = ['X-Person: bob', 'Connection: close'];
+    const common = 'HTTP/1.1\r\nHost: app\r\nSec-Fetch-Site: same-origin';
+
+    await rawCall(
+      url,
+      `POST /spark/v1/x ${common}\r\n${ann.join('\r\n')}\r\n\r\nannGET /spark/v1/y ${common}\r\n${bob.join('\r\n')}\r\n\r\n`,
+    );
+
+    const [first, second] = ['ann', 'bob'].map((name) =>
+      upstream.seen.find(({ headers }) => headers['x-person'] === name),
+    );
+    expect(first?.headers.authorization).toBe('OAuth ann-0');
+    expect(second?.headers.authorization).toBe('OAuth bob-0');
+    expect(`${second?.rawHeaders} ${second?.body}`).not.toMatch(/ann|content-length/i);
   });
 });
