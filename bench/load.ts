@@ -3,7 +3,15 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { folder, type Usage, usageOf } from './processes.js';
-import { type Listening, POST_BYTES, type Scenario } from './setting.js';
+import {
+  BIG_BYTES,
+  type Listening,
+  POST_ANSWER,
+  POST_BYTES,
+  SCENARIOS,
+  type Scenario,
+  SMALL_BYTES,
+} from './setting.js';
 
 /** What one candidate did in one run of one scenario. Times in milliseconds. */
 export interface Measured {
@@ -14,8 +22,25 @@ export interface Measured {
   readonly rssMiB: number;
 }
 
+/** One request of each scenario: wrk takes a redirect, or an answer that lacks its body, for success. */
+export async function check(candidate: string, { url, cookies }: Listening): Promise<void> {
+  const bytes: Record<Scenario, number> = { small: SMALL_BYTES, big: BIG_BYTES, post: POST_ANSWER.length };
+  for (const scenario of SCENARIOS) {
+    const answer = await fetch(`${url}/spark/v1/${scenario}`, {
+      method: scenario === 'post' ? 'POST' : 'GET',
+      headers: { 'Sec-Fetch-Site': 'same-origin', 'Content-Type': 'application/json', Cookie: cookies[0] ?? '' },
+      body: scenario === 'post' ? 'x'.repeat(POST_BYTES) : null,
+      redirect: 'manual',
+    });
+    const { length } = await answer.text();
+    if (answer.status !== 200 || length !== bytes[scenario])
+      throw new Error(`${candidate}, ${scenario}: ${answer.status} with ${length} bytes`);
+  }
+}
+
 /** Loads a candidate with wrk, which needs far less CPU than a generator in Node would. */
 export async function load(
+  candidate: string,
   { url, cookies }: Listening,
   pid: number,
   { scenario, concurrency, seconds }: { scenario: Scenario; concurrency: number; seconds: number },
@@ -37,7 +62,7 @@ export async function load(
     script,
     `${url}/spark/v1/${scenario}`,
   ]);
-  return measured(stdout, before, usageOf(pid), `${url} ${scenario} ${concurrency}`);
+  return measured(stdout, before, usageOf(pid), `${candidate}, ${scenario}, concurrency ${concurrency}`);
 }
 
 /** Each request comes from the next of the people, and is written out beforehand. */

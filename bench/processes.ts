@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { BIG_BYTES, type Listening, type Setting, SMALL_BYTES } from './setting.js';
+import { BIG_BYTES, type Listening, POST_ANSWER, POST_BYTES, type Setting, SMALL_BYTES } from './setting.js';
 
 /** Where temporary files go. */
 export const folder = mkdtempSync(join(tmpdir(), 'spark-bench-'));
@@ -71,7 +71,17 @@ export async function startUpstream(): Promise<string> {
       root ${join(folder, 'upstream')};
       default_type application/json;
       open_file_cache max=10;
-      location = /v1/post { return 200 '{"D":{"Success":true,"Results":[]}}'; }
+      # An API reads what it is sent before it answers; a bare "return" answers as soon as it has seen the headers.
+      location = /v1/post {
+        client_body_buffer_size 128k;
+        mirror /nothing;
+        mirror_request_body on;
+        log_not_found off;
+        error_page 404 =200 @answer;
+        if ($content_length != ${POST_BYTES}) { return 400; }
+      }
+      location = /nothing { internal; return 204; }
+      location @answer { return 200 '${POST_ANSWER}'; }
     }`,
   );
   return `http://127.0.0.1:${port}`;

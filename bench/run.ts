@@ -1,6 +1,6 @@
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
-import { load, type Measured } from './load.js';
+import { check, load, type Measured } from './load.js';
 import { endAll, isInstalled, startCandidate, startNginxCandidate, startRedis, startUpstream } from './processes.js';
 import { CANDIDATES, type Candidate, CONCURRENCIES, type Listening, SCENARIOS } from './setting.js';
 import { cellOf, type Rounds, tables } from './table.js';
@@ -38,14 +38,18 @@ async function main(): Promise<void> {
   }
   const rounds = Number(values.rounds ?? (values.quick ? 1 : 5));
   const seconds = Number(values.seconds ?? (values.quick ? 1 : 2));
+  // 256 big answers under way together take the slowest candidate a second and more, before the first is complete.
+  const secondsOf = (concurrency: number): number => (concurrency > 32 ? 3 * seconds : seconds);
   const running = await startAll(chosen(CANDIDATES, values.candidates));
   note(
     `load before: ${loadavg()
       .map((load) => load.toFixed(1))
       .join(' ')}; ${rounds} rounds of ${seconds} s`,
   );
-  for (const { listening, pid } of running)
-    await load(listening, pid, { scenario: 'small', concurrency: 32, seconds: values.quick ? 1 : 3 }); // warm
+  for (const { name, listening, pid } of running) {
+    await check(name, listening);
+    await load(name, listening, pid, { scenario: 'small', concurrency: 32, seconds: values.quick ? 1 : 3 }); // warm
+  }
   const results = new Map<string, Rounds & { rounds: Measured[] }>();
   for (let round = 0; round < rounds; round++) {
     note(`round ${round + 1}`);
@@ -55,7 +59,9 @@ async function main(): Promise<void> {
         for (const { name: candidate, pid, listening } of running) {
           const key = `${candidate} ${scenario} ${concurrency}`;
           const row = results.get(key) ?? { candidate, scenario, concurrency, rounds: [] };
-          row.rounds.push(await load(listening, pid, { scenario, concurrency, seconds }));
+          row.rounds.push(
+            await load(candidate, listening, pid, { scenario, concurrency, seconds: secondsOf(concurrency) }),
+          );
           results.set(key, row);
         }
       }

@@ -28,6 +28,7 @@ export const CONCURRENCIES = [1, 32, 256] as const;
 export const SMALL_BYTES = 1_536;
 export const BIG_BYTES = 256 * 1_024;
 export const POST_BYTES = 64 * 1_024;
+export const POST_ANSWER = '{"D":{"Success":true,"Results":[]}}';
 
 /** What a candidate prints when it listens. */
 export interface Listening {

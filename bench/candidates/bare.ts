@@ -22,10 +22,15 @@ class Relay implements Dispatcher.DispatchHandler {
 
   constructor(private readonly res: ServerResponse) {
     res.on('drain', () => this.controller?.resume());
+    // Downloads that nobody takes any more would stay paused, each on a connection of the pool, until there is none left.
+    res.on('close', () => {
+      if (!res.writableFinished) this.controller?.abort(new Error('The client is gone.'));
+    });
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.controller = controller;
+    if (this.res.destroyed) controller.abort(new Error('The client is gone.'));
   }
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Record<string, string>): void {
