@@ -193,7 +193,7 @@ export class Exchange implements Passenger {
 
   private fail(reason: Error): void {
     // What came so far must not look whole: the connection is reset instead of ended. Unless the answer is somebody else's.
-    if (this.begun) this.res.destroy();
+    if (this.begun) breakOff(this.req, this.res);
     this.settle?.reject(reason);
   }
 
@@ -263,6 +263,17 @@ export class Exchange implements Passenger {
     this.held = undefined;
     return this.begin() ? Buffer.concat(held) : undefined;
   }
+}
+
+/**
+ * To a client of HTTP/1.0, as nginx in front is by default, the end of the connection is the end of the answer: only a
+ * reset tells that it is not whole. TLS and Unix sockets have none.
+ */
+function breakOff(req: IncomingMessage, res: ServerResponse): void {
+  const { socket } = res;
+  const resettable = socket?.remoteAddress !== undefined && !('encrypted' in socket);
+  if (req.httpVersion === '1.0' && resettable) socket.resetAndDestroy();
+  else res.destroy();
 }
 
 /** Does an earlier header of the list have the name of this one? Lists are short: comparing is cheaper than a set. */

@@ -6,6 +6,8 @@
 /** Hop-by-hop (RFC 9110 §7.6.1), and what only this application may say or know. */
 const REQUEST_DROPPED = new Set([
   'authorization',
+  'cf-connecting-ip',
+  'client-ip',
   'connection',
   'content-length', // set anew from the body that is sent
   'cookie',
@@ -20,14 +22,19 @@ const REQUEST_DROPPED = new Set([
   'te',
   'trailer',
   'transfer-encoding',
+  'true-client-ip',
   'upgrade',
   'via',
+  'x-client-ip',
+  'x-cluster-client-ip',
+  'x-forwarded',
   'x-http-method',
   'x-http-method-override',
   'x-method-override',
   'x-original-url', // some servers take the path from these two, past every rule for paths
   'x-real-ip',
   'x-rewrite-url',
+  'x-sendfile-type', // with this and X-Accel-Mapping, Rack takes the client for its front server
   'x-sparkapi-user-agent',
 ]);
 
@@ -53,16 +60,23 @@ export function requestHeadersUp(raw: readonly string[]): string[] {
 export function staysHere(lower: string): boolean {
   if (REQUEST_DROPPED.has(lower)) return true;
   // CGI-like servers read `X_Forwarded_For` and `X-Forwarded-For` as one name.
-  return lower.includes('_') || lower.startsWith('proxy-') || lower.startsWith('x-forwarded-');
+  return (
+    lower.includes('_') ||
+    lower.startsWith('proxy-') ||
+    lower.startsWith('x-forwarded-') ||
+    lower.startsWith('x-accel-')
+  );
 }
 
 const RESPONSE_DROPPED = new Set([
   'alt-svc',
   'clear-site-data',
   'connection',
+  'cdn-cache-control', // RFC 9213 and its like tell caches in front more than Cache-Control does
   'content-security-policy',
   'content-security-policy-report-only',
   'cross-origin-resource-policy',
+  'edge-control',
   'keep-alive',
   'nel',
   'proxy-authenticate',
@@ -74,11 +88,15 @@ const RESPONSE_DROPPED = new Set([
   'set-cookie',
   'set-cookie2',
   'strict-transport-security',
+  'surrogate-control',
   'te',
   'trailer',
   'transfer-encoding',
   'upgrade',
   'x-content-type-options',
+  'x-lighttpd-send-file',
+  'x-reproxy-url',
+  'x-sendfile', // this, and X-Accel-Redirect, have the server in front send a file of its own
 ]);
 
 /**
@@ -96,7 +114,12 @@ const RESPONSE_SET: readonly string[] = [
 
 /** Is an answer's header of this name (in lower case) for the proxy alone to set, or one that never comes back? */
 export function neverComesBack(lower: string): boolean {
-  return RESPONSE_DROPPED.has(lower) || lower.startsWith('access-control-');
+  return (
+    RESPONSE_DROPPED.has(lower) ||
+    lower.startsWith('access-control-') ||
+    lower.startsWith('x-accel-') ||
+    lower.endsWith('-cdn-cache-control')
+  );
 }
 
 /** What the hooks may not set in an answer: with another length it would end at the wrong place. */

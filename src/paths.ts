@@ -70,7 +70,8 @@ function refuseDecoded(decoded: string, rules: PathRules): PathRefusal | undefin
   return undefined;
 }
 
-function refuseQuery(query: string, rules: PathRules): PathRefusal | undefined {
+/** The reason not to send this query, in a target or in a form that stands for one; or undefined. */
+export function refuseQuery(query: string, rules: PathRules): PathRefusal | undefined {
   if (/%00/.test(query)) return bad('encoded_control', 'The query holds an encoded NUL.');
   // Ruby's Rack, which the API very probably runs on, also splits at ";" and reads `name[]` as `name`.
   for (const pair of query.split(/[&;]/)) {

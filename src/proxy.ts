@@ -6,7 +6,7 @@ import { ClientGone, Exchange, type Outgoing } from './exchange.js';
 import { type HeaderEditor, ListEditor } from './header-editor.js';
 import { isOursInAnswer, requestHeadersUp, staysHere, type WayDown } from './headers.js';
 import type { ExpressLane } from './lane.js';
-import { refuseTarget } from './paths.js';
+import { type PathRefusal, refuseQuery, refuseTarget } from './paths.js';
 import {
   type AllowedRequest,
   type ExpressLaneOptions,
@@ -69,7 +69,8 @@ async function relay(trip: Trip, settings: ProxySettings): Promise<void> {
   if (settings.onRequest) await edited(headers, staysHere, (editor) => settings.onRequest?.(editor, req));
   addOurs(headers, request, settings);
   if (res.destroyed) throw new ClientGone(); // while sessions or the application's functions were asked
-  const outgoing = { method: request.method, path: req.url ?? '/', headers, body: bodyUp(req, headers, settings) };
+  const body = request.override ? await formUp(req, settings) : bodyUp(req, headers, settings);
+  const outgoing = { method: request.method, path: req.url ?? '/', headers, body };
   const exchange = new Exchange(
     req,
     res,
@@ -183,6 +184,36 @@ function addOurs(headers: string[], request: AllowedRequest, settings: ProxySett
   if (request.override) headers.push('X-HTTP-Method-Override', 'GET');
 }
 
+/** A query that travels as a form is judged like one in the target: so all of it is read before any goes up. */
+async function formUp(req: IncomingMessage, settings: ProxySettings): Promise<Outgoing['body']> {
+  if (!announcesBody(req)) return null;
+  if (req.headers['content-encoding'] !== undefined)
+    throw refused(400, 'method_override', 'A form that stands for the query must not be compressed.');
+  const form = isConsumed(req) ? rawBodyOf(req) : await wholeBody(req);
+  const refusal: PathRefusal | undefined = refuseQuery(form.toString('latin1'), settings.pathRules);
+  if (refusal) throw refused(refusal.status, refusal.code, refusal.message);
+  return form;
+}
+
+/** Longer than any query. */
+const MAX_FORM_BYTES = 64 * 1024;
+
+/** Reads on when it is too long, because a client that writes does not come to read the answer. */
+async function wholeBody(req: IncomingMessage): Promise<Buffer> {
+  return await new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    req.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= MAX_FORM_BYTES) chunks.push(chunk);
+      else reject(refused(413, 'form_too_long', 'The form that stands for the query is longer than 64 KiB.'));
+    });
+    req.on('end', () => resolve(Buffer.concat(chunks)));
+    req.on('error', reject);
+    req.on('close', () => reject(new ClientGone()));
+  });
+}
+
 /** The body to send, if there is one; the length of one that is streamed goes to the headers. */
 function bodyUp(req: IncomingMessage, headers: string[], settings: ProxySettings): Outgoing['body'] {
   if (!announcesBody(req)) return null;
@@ -215,8 +246,14 @@ function wayDown(req: IncomingMessage, { upstream, onResponse }: ProxySettings):
 
 /** The body to send: the stream, or what a parser kept of it. A body rebuilt from parsed values would not be the same. */
 function bodyOf(req: IncomingMessage, replayLimit: number): Buffer | Upload {
-  const consumed = req.readableDidRead || req.readableEnded || req.destroyed;
-  if (!consumed) return new Upload(req, replayLimit);
+  return isConsumed(req) ? rawBodyOf(req) : new Upload(req, replayLimit);
+}
+
+function isConsumed(req: IncomingMessage): boolean {
+  return req.readableDidRead || req.readableEnded || req.destroyed;
+}
+
+function rawBodyOf(req: IncomingMessage): Buffer {
   const { rawBody } = req as { rawBody?: unknown };
   // Parsers keep the bytes of a compressed body only after they unpacked it: no longer what the headers say.
   if (Buffer.isBuffer(rawBody) && req.headers['content-encoding'] === undefined) return rawBody;

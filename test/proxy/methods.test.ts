@@ -73,6 +73,39 @@ describe('the method override', () => {
     expect(upstream.seen).toEqual([]);
   });
 
+  // What may not stand in the query may not stand in the form that is taken for it.
+  it.each([
+    ['ApiUser=7', 'impersonation'],
+    ['_filter=x&access_token=mine', 'query_credentials'],
+    ['a=b;AuthToken[]=mine', 'query_credentials'],
+    ['q=%00', 'encoded_control'],
+  ])('is refused with a form that says what no query may say: %s', async (body, code) => {
+    const upstream = await startUpstream();
+    const { url } = await startProxy({ target: upstream.url });
+    const headers = { 'X-HTTP-Method-Override': 'GET', 'Content-Type': FORM };
+
+    const { status, json } = await call(`${url}/spark/v1/listings`, { method: 'POST', headers, body });
+
+    expect(status).toBe(400);
+    expect(json.D.Error).toBe(code);
+    expect(upstream.seen).toEqual([]);
+  });
+
+  it('is refused with a form that is too long, or compressed', async () => {
+    const upstream = await startUpstream();
+    const { url } = await startProxy({ target: upstream.url });
+    const headers = { 'X-HTTP-Method-Override': 'GET', 'Content-Type': FORM };
+    const long = await call(`${url}/spark/v1/listings`, { method: 'POST', headers, body: 'x'.repeat(65_537) });
+    const packed = await call(`${url}/spark/v1/listings`, {
+      method: 'POST',
+      headers: { ...headers, 'Content-Encoding': 'gzip' },
+      body: 'x',
+    });
+
+    expect([long.status, packed.status]).toEqual([413, 400]);
+    expect(upstream.seen).toEqual([]);
+  });
+
   it('never reaches the API under a name with underscores', async () => {
     const upstream = await startUpstream();
     const { url } = await startProxy({ target: upstream.url });

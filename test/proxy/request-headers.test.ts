@@ -30,6 +30,10 @@ describe('request headers', () => {
     'X-Forwarded-Proto: http',
     'X-Forwarded-Whatever: x',
     'X-Real-IP: 127.0.0.1',
+    'X-Forwarded: for=127.0.0.1',
+    'Client-IP: 127.0.0.1',
+    'True-Client-IP: 127.0.0.1',
+    'X-Client-IP: 127.0.0.1',
     'Via: 1.1 proxy',
     'Origin: https://app.example.com',
     'Referer: https://app.example.com/secret/page?code=x',
@@ -41,6 +45,9 @@ describe('request headers', () => {
     // With these some servers take another path than that of the request line.
     'X-Original-URL: /v1/oauth2/grant',
     'X-Rewrite-URL: /v1/oauth2/grant',
+    // With these Rack takes the client for its front server.
+    'X-Sendfile-Type: X-Accel-Redirect',
+    'X-Accel-Mapping: /=/protected/',
   ])('never sends up %s', async (line) => {
     const seen = await sent([line]);
 

@@ -1,6 +1,6 @@
 import { keptBytes } from '../../src/upload.js';
 import { freePort } from '../support/redis.js';
-import { call, pause, startProxy, startRawUpstream, until } from './support.js';
+import { call, dial, pause, startProxy, startRawUpstream, until } from './support.js';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}';
 
@@ -152,6 +152,23 @@ describe('an answer that breaks off', () => {
     expect(reply.broken).toBe(true);
     expect(errors).toMatchObject([{ code: 'upstream_failed' }]);
     expect(upstream.requests()).toBe(1);
+  });
+
+  // To HTTP/1.0, which nginx speaks with the application by default, the end of the connection is the end of the answer.
+  it.each(['reset', 'end'])('is a reset to a client of HTTP/1.0: %s', async (end) => {
+    const upstream = await startRawUpstream((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n');
+      if (end === 'reset') setTimeout(() => socket.resetAndDestroy(), 30);
+      else socket.end();
+    });
+    const { url } = await startProxy({ target: upstream.url });
+    const client = dial(url);
+    const closed = new Promise((resolve) => client.once('close', resolve)); // with `true` after an error
+
+    client.write('GET /spark/v1/x HTTP/1.0\r\nSec-Fetch-Site: same-origin\r\n\r\n');
+    client.resume();
+
+    expect(await closed).toBe(true);
   });
 
   it.each([

@@ -24,6 +24,15 @@ describe('response headers', () => {
     ['Access-Control-Allow-Credentials', 'true'],
     ['Access-Control-Expose-Headers', 'x'],
     ['Proxy-Authenticate', 'Basic'],
+    // These tell a cache in front more than Cache-Control does.
+    ['CDN-Cache-Control', 'max-age=600'],
+    ['Cloudflare-CDN-Cache-Control', 'max-age=600'],
+    ['Surrogate-Control', 'max-age=600'],
+    ['Edge-Control', 'cache-maxage=600'],
+    ['X-Accel-Expires', '600'],
+    // These have a server in front send a file of the site.
+    ['X-Accel-Redirect', '/protected/file'],
+    ['X-Sendfile', '/protected/file'],
     ['Content-Security-Policy-Report-Only', "default-src 'self'; report-uri https://evil.example"],
   ])('drop %s', async (name, value) => {
     const { status, headers } = await answered({ [name]: value });

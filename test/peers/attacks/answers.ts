@@ -104,7 +104,7 @@ export const ANSWERS: readonly Attack[] = [
     test: ['proxy/caching', 'turns Cache-Control %j into %j'],
   },
   {
-    name: '`CDN-Cache-Control`, `Surrogate-Control` or `X-Accel-Expires` has a cache in front keep it [7]',
+    name: '`CDN-Cache-Control`, `Surrogate-Control` or `X-Accel-Expires` has a cache in front keep it',
     run: async (site) => {
       const outcomes = [
         await withHeader('CDN-Cache-Control', 'max-age=600')(site),
@@ -113,14 +113,14 @@ export const ANSWERS: readonly Attack[] = [
       ];
       return outcome(outcomes.includes('passes'));
     },
-    outcomes: ['passes', 'passes', 'passes', 'passes'],
-    test: undefined,
+    outcomes: ['passes', 'passes', 'passes', 'stopped'],
+    test: ['proxy/response-headers', 'drop %s'],
   },
   {
-    name: '`X-Accel-Redirect` has nginx in front send a file of the site [7]',
+    name: '`X-Accel-Redirect` has nginx in front send a file of the site',
     run: withHeader('X-Accel-Redirect', '/protected/file'),
-    outcomes: ['passes', 'passes', 'passes', 'passes'],
-    test: undefined,
+    outcomes: ['passes', 'passes', 'passes', 'stopped'],
+    test: ['proxy/response-headers', 'drop %s'],
   },
   {
     name: "`Location` leads the browser past the proxy, to the API's own address",
@@ -154,7 +154,7 @@ export const ANSWERS: readonly Attack[] = [
     test: ['proxy/resets', 'breaks off for the client, too: %s, %s'],
   },
   {
-    name: '… to a client that speaks HTTP/1.0, as nginx 1.22 in front does [7]',
+    name: '… to a client that speaks HTTP/1.0, as nginx 1.22 in front does',
     run: async (site) => {
       site.api.reset((_seen, res, req) => {
         res.write('half', () => req.socket.destroySoon());
@@ -162,8 +162,8 @@ export const ANSWERS: readonly Attack[] = [
       const { hangs, reset } = await ask(site, { version: '1.0' });
       return hangs ? 'passes, hangs' : outcome(!reset);
     },
-    outcomes: ['passes, hangs', 'passes', 'passes, hangs', 'passes'],
-    test: undefined,
+    outcomes: ['passes, hangs', 'passes', 'passes, hangs', 'stopped'],
+    test: ['proxy/resets', 'is a reset to a client of HTTP/1.0: %s'],
   },
   {
     name: 'A 503 of the API makes many requests of one [3]',

@@ -86,14 +86,14 @@ export const HEADERS: readonly Attack[] = [
       const up = [await withLine('Client-IP: 127.0.0.1')(site), await withLine('True-Client-IP: 127.0.0.1')(site)];
       return outcome(up.includes('passes'));
     },
-    outcomes: ['passes', 'passes', 'passes', 'passes'],
-    test: undefined,
+    outcomes: ['passes', 'passes', 'passes', 'stopped'],
+    test: ['proxy/request-headers', 'never sends up %s'],
   },
   {
     name: '`X-Sendfile-Type` and `X-Accel-Mapping`, with which Rack takes the client for its front server',
     run: withLine('X-Sendfile-Type: X-Accel-Redirect', { headers: ['X-Accel-Mapping: /=/protected/'] }),
-    outcomes: ['passes', 'passes', 'passes', 'passes'],
-    test: undefined,
+    outcomes: ['passes', 'passes', 'passes', 'stopped'],
+    test: ['proxy/request-headers', 'never sends up %s'],
   },
   {
     name: '`X-Original-URL` names another path',
