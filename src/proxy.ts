@@ -117,6 +117,11 @@ function report({ req, res, startedAt, exchange }: Trip, outcome: RequestEvent['
 function checkRequest(req: IncomingMessage, settings: ProxySettings): AllowedRequest {
   const method = req.method ?? '';
   if (!METHODS.has(method)) throw refused(405, 'method_refused', `${method} does not pass through the proxy.`);
+  const coding = req.headers['transfer-encoding'];
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
+    // Node takes the chunks off and leaves the rest, which nothing would tell the API of (RFC 9112 §6.1).
+    throw refused(501, 'transfer_coding', 'The only transfer coding that passes is "chunked".');
+  }
   const crossSite = refuseCrossSite(req, settings);
   if (crossSite) throw refused(403, 'cross_site', crossSite);
   const target = req.url ?? ''; // Express takes the mount off, and leaves a scheme and host where they are
@@ -137,7 +142,8 @@ function hasOverride(req: IncomingMessage): boolean {
   // Repeated headers arrive joined with a comma, and so fail the comparison.
   const override = req.headers['x-http-method-override'];
   if (override === undefined) return false;
-  const form = /^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(req.headers['content-type'] ?? '');
+  const [type = '', ...more] = req.headersDistinct['content-type'] ?? [];
+  const form = /^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(type) && more.length === 0;
   if (override === 'GET' && req.method === 'POST' && form) return true;
   throw refused(400, 'method_override', 'X-HTTP-Method-Override passes as GET, once, on a POST with a form body.');
 }
@@ -196,7 +202,7 @@ async function formUp(req: IncomingMessage, settings: ProxySettings): Promise<Ou
 }
 
 /** Longer than any query. */
-const MAX_FORM_BYTES = 64 * 1024;
+const MAX_FORM_BYTES = 256 * 1024;
 
 /** Reads on when it is too long, because a client that writes does not come to read the answer. */
 async function wholeBody(req: IncomingMessage): Promise<Buffer> {
@@ -206,11 +212,12 @@ async function wholeBody(req: IncomingMessage): Promise<Buffer> {
     req.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
       if (bytes <= MAX_FORM_BYTES) chunks.push(chunk);
-      else reject(refused(413, 'form_too_long', 'The form that stands for the query is longer than 64 KiB.'));
+      else reject(refused(413, 'form_too_long', 'The form that stands for the query is longer than 256 KiB.'));
     });
     req.on('end', () => resolve(Buffer.concat(chunks)));
-    req.on('error', reject);
-    req.on('close', () => reject(new ClientGone()));
+    const gone = (): void => reject(new ClientGone());
+    req.on('error', gone);
+    req.on('close', gone);
   });
 }
 

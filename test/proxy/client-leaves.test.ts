@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { Express } from 'express';
 import { keptBytes } from '../../src/upload.js';
 import { call, dial, EXPIRED, pause, startProxy, startRawUpstream, startUpstream, until } from './support.js';
 
@@ -31,6 +32,30 @@ describe('a client that leaves', () => {
 
     proceed();
     await pause(50);
+
+    expect(upstream.seen).toEqual([]);
+    expect(errors).toEqual([]);
+  });
+
+  it('amid a form that stands for the query: nothing goes up, and nobody is told', async () => {
+    const upstream = await startUpstream();
+    let came = 0;
+    const before = (app: Express): unknown =>
+      app.use((req, _res, next) => {
+        came += 1;
+        req.once('close', () => {
+          came -= 1;
+        });
+        next();
+      });
+    const { url, errors } = await startProxy({ target: upstream.url, before });
+    const client = dial(url);
+    const form = 'X-HTTP-Method-Override: GET\r\nContent-Type: application/x-www-form-urlencoded\r\n';
+    client.write(`${HEAD('POST', 50).slice(0, -2)}${form}\r\n_filter=half`);
+    await until(() => came === 1);
+    client.destroy();
+    await until(() => came === 0);
+    await pause(20);
 
     expect(upstream.seen).toEqual([]);
     expect(errors).toEqual([]);

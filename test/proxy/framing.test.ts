@@ -64,6 +64,13 @@ describe('a request that can be read in two ways', () => {
     expect(await heardBy(head('POST', lines) + body)).toEqual({ answers: ['400'], requests: [] });
   });
 
+  // The chunks would be taken off, and nothing would tell the API that what is left is packed.
+  it.each(['gzip, chunked', 'identity, chunked', 'GZIP,chunked'])('never reaches the API: %s', async (coding) => {
+    const heard = await heardBy(head('POST', [`Transfer-Encoding: ${coding}`, 'Connection: close']) + CHUNKED_HIDDEN);
+
+    expect(heard).toEqual({ answers: ['501'], requests: [] });
+  });
+
   it('never reaches the API: LF everywhere', async () => {
     expect(await heardBy(head('GET', []).replaceAll('\r\n', '\n'))).toEqual({ answers: ['400'], requests: [] });
   });
