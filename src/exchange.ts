@@ -6,7 +6,7 @@ import type { UpstreamProfile } from './platform.js';
 import type { Sent } from './tokens/service.js';
 import { unpackedText } from './unpack.js';
 import { Upload } from './upload.js';
-import type { Connection, Passenger, Upstream } from './upstream.js';
+import type { Connection, LabelledOptions, Passenger, Upstream } from './upstream.js';
 
 /** What goes up, apart from the token. */
 export interface Outgoing {
@@ -40,6 +40,7 @@ export class Exchange implements Passenger {
 
   private sentAt = 0;
   private controller: Dispatcher.DispatchController | undefined;
+  private sent: LabelledOptions | undefined;
   private headers: string[] = [];
   private replayBody: Buffer | undefined;
   /** 0 until the answer's headers are there. */
@@ -106,7 +107,8 @@ export class Exchange implements Passenger {
     this.controller = controller;
     clearTimeout(this.departure);
     this.reused = this.connection?.served ?? false;
-    if (this.stopped) controller.abort(this.stopped);
+    // Not by way of the controller, which would cut a connection that nothing was sent on.
+    if (this.stopped) throw this.stopped;
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
@@ -135,10 +137,11 @@ export class Exchange implements Passenger {
     const down = this.held ? this.hold(this.held, chunk) : chunk;
     if (!down || this.res.write(down)) return;
     controller.pause();
-    this.res.once('drain', () => controller.resume());
+    this.limitReader(controller);
   }
 
   onResponseEnd(): void {
+    this.upstream.over();
     if (this.connection) this.connection.served = true;
     if (this.held === undefined) {
       this.complete();
@@ -154,12 +157,26 @@ export class Exchange implements Passenger {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
+    this.upstream.over();
+    if (this.over) return; // the answer is complete: a 304 with a length, which the HTTP client takes for a broken one
     if (this.canResend(error)) {
       this.resent = true;
       this.dispatch();
     } else {
       this.fail(upstreamError(error));
     }
+  }
+
+  /** A client that reads nothing would keep a connection to the API from everybody else, for as long as it likes. */
+  private limitReader(controller: Dispatcher.DispatchController): void {
+    const { idleMs } = this.upstream.timeouts;
+    const late = idleMs > 0 ? setTimeout(() => this.stop(new ClientGone()), idleMs) : undefined;
+    const go = (): void => {
+      clearTimeout(late);
+      this.res.off('drain', go).off('close', go);
+      controller.resume();
+    };
+    this.res.on('drain', go).on('close', go);
   }
 
   private complete(): void {
@@ -175,13 +192,14 @@ export class Exchange implements Passenger {
     this.controller = undefined;
     this.connection = undefined;
     const { method, path, body } = this.outgoing;
-    this.upstream.dispatch({
+    this.sent = {
       method: method as Dispatcher.HttpMethod,
       path,
       headers: this.headers,
       body: this.replayBody ?? body,
       passenger: this,
-    });
+    };
+    this.upstream.dispatch(this.sent);
     if (!this.controller) this.limitDeparture();
   }
 
@@ -201,7 +219,8 @@ export class Exchange implements Passenger {
     if (this.over || this.stopped) return;
     this.stopped = reason;
     this.fail(reason); // before the abort, which reports an error of its own
-    this.controller?.abort(reason);
+    if (this.controller) this.controller.abort(reason);
+    else if (this.sent) this.upstream.withdraw(this.sent);
     this.dropUpload();
   }
 

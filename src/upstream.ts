@@ -6,7 +6,7 @@ export interface Timeouts {
   readonly connectMs: number;
   /** From the request sent to the answer's headers. Default 60 000. */
   readonly headersMs: number;
-  /** Between two pieces of the answer's body. Default 60 000. */
+  /** Between two pieces of the answer's body: for the API to send one, and for the client to take it. Default 60 000. */
   readonly idleMs: number;
   /** For the whole exchange. Default 0: off. */
   readonly totalMs: number;
@@ -15,10 +15,16 @@ export interface Timeouts {
 /** The API at the other end: one origin, and the connections kept open to it. */
 export class Upstream {
   private readonly pool: Pool;
+  private underWay = 0;
+  /**
+   * Requests that wait for a connection, in the order they came. Not in the pool's own queue, which nobody can leave: who
+   * has left would take a connection all the same, and until then be kept.
+   */
+  private readonly waiting = new Set<LabelledOptions>();
 
   constructor(
     readonly origin: string,
-    connections: number,
+    private readonly connections: number,
     readonly timeouts: Timeouts,
   ) {
     this.pool = new Pool(origin, {
@@ -31,8 +37,31 @@ export class Upstream {
     });
   }
 
+  /** Sends a request as soon as a connection is free. Its passenger says when it is over, or withdraws it before. */
   dispatch(options: LabelledOptions): void {
+    if (this.underWay >= this.connections) {
+      this.waiting.add(options);
+      return;
+    }
+    this.underWay += 1;
     this.pool.dispatch(options, options.passenger);
+  }
+
+  /** A request that was sent is over, however it ended. */
+  over(): void {
+    const next = this.waiting.values().next();
+    if (next.done) {
+      this.underWay -= 1;
+      return;
+    }
+    this.waiting.delete(next.value);
+    // Not at once: the HTTP client is in the middle of putting this connection away.
+    queueMicrotask(() => this.pool.dispatch(next.value, next.value.passenger));
+  }
+
+  /** Takes a request that waits out of the line. */
+  withdraw(options: LabelledOptions): void {
+    this.waiting.delete(options);
   }
 
   /** Closes the connections; exchanges under way end first. */

@@ -89,7 +89,8 @@ describe('a request that can be read in two ways', () => {
     const answer = await rawCall(url, head('POST', ['Transfer-Encoding: chunked']) + body);
 
     expect(answer).toMatch(/^HTTP\/1\.1 400 /);
-    await until(() => upstream.connections.every(({ socket }) => socket.destroyed));
+    // A connection over which nothing went may stay.
+    await until(() => upstream.connections.every(({ socket, received }) => socket.destroyed || received === ''));
     expect(upstream.connections.map(({ received }) => received).join()).not.toMatch(/\r\n0\r\n/); // the end of a body
   });
 });
