@@ -61,6 +61,11 @@ export class Exchange implements Passenger {
   private readonly timer: NodeJS.Timeout | undefined;
   /** For the request to go out. */
   private departure: NodeJS.Timeout | undefined;
+  /** For the client to take what it was sent. */
+  private reader: NodeJS.Timeout | undefined;
+  /** We asked to be told when the client has taken what it was sent. */
+  private listening = false;
+  private paused = false;
 
   constructor(
     private readonly req: IncomingMessage,
@@ -100,6 +105,8 @@ export class Exchange implements Passenger {
     this.over = true;
     clearTimeout(this.timer);
     clearTimeout(this.departure);
+    clearTimeout(this.reader);
+    this.paused = false;
     this.dropUpload();
   }
 
@@ -137,7 +144,7 @@ export class Exchange implements Passenger {
     const down = this.held ? this.hold(this.held, chunk) : chunk;
     if (!down || this.res.write(down)) return;
     controller.pause();
-    this.limitReader(controller);
+    this.awaitReader();
   }
 
   onResponseEnd(): void {
@@ -168,15 +175,20 @@ export class Exchange implements Passenger {
   }
 
   /** A client that reads nothing would keep a connection to the API from everybody else, for as long as it likes. */
-  private limitReader(controller: Dispatcher.DispatchController): void {
+  private awaitReader(): void {
     const { idleMs } = this.upstream.timeouts;
-    const late = idleMs > 0 ? setTimeout(() => this.stop(new ClientGone()), idleMs) : undefined;
-    const go = (): void => {
-      clearTimeout(late);
-      this.res.off('drain', go).off('close', go);
-      controller.resume();
-    };
-    this.res.on('drain', go).on('close', go);
+    this.paused = true;
+    if (idleMs > 0) this.reader = setTimeout(() => this.stop(new ClientGone()), idleMs);
+    if (this.listening) return;
+    this.listening = true;
+    this.res.on('drain', () => this.goOn());
+  }
+
+  private goOn(): void {
+    if (!this.paused) return; // the connection may serve somebody else by now
+    this.paused = false;
+    clearTimeout(this.reader);
+    this.controller?.resume();
   }
 
   private complete(): void {
