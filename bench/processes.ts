@@ -140,7 +140,11 @@ export async function startCandidate(
 ): Promise<{ child: ChildProcess; listening: Listening }> {
   const child = start(process.execPath, [join(__dirname, 'candidate.js'), name, JSON.stringify(setting)], 'pipe');
   const listening = await new Promise<Listening>((resolve, reject) => {
-    child.stdout?.setEncoding('utf8').once('data', (text: string) => resolve(JSON.parse(text) as Listening));
+    let text = '';
+    child.stdout?.setEncoding('utf8').on('data', (piece: string) => {
+      text += piece;
+      if (text.endsWith('\n')) resolve(JSON.parse(text) as Listening);
+    });
     child.once('exit', () => reject(new Error(`${name} ended before it listened`)));
   });
   return { child, listening };
