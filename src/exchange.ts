@@ -108,6 +108,7 @@ export class Exchange implements Passenger {
     clearTimeout(this.reader);
     this.paused = false;
     this.dropUpload();
+    this.letGo();
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -234,6 +235,20 @@ export class Exchange implements Passenger {
     if (this.controller) this.controller.abort(reason);
     else if (this.sent) this.upstream.withdraw(this.sent);
     this.dropUpload();
+  }
+
+  /**
+   * V8 soon makes some of these straight in the old part of its heap. There they outlive the exchange until the next full
+   * collection, and all that they lead to with them: the request, the answer, the session. Half of a proxied request's
+   * garbage was then copied instead of dropped.
+   */
+  private letGo(): void {
+    this.sent = undefined;
+    this.settle = undefined;
+    this.controller = undefined;
+    this.connection = undefined;
+    this.headers = [];
+    this.rawHeaders = [];
   }
 
   private dropUpload(): void {

@@ -5,6 +5,7 @@ import { RequestRefusedError, SignInRequiredError, SparkError, safeCause, Unavai
 import { ClientGone, Exchange, type Outgoing } from './exchange.js';
 import { type HeaderEditor, ListEditor } from './header-editor.js';
 import { isOursInAnswer, requestHeadersUp, staysHere, type WayDown } from './headers.js';
+import { shareHiddenClasses } from './hidden-class.js';
 import type { ExpressLane } from './lane.js';
 import { type PathRefusal, refuseQuery, refuseTarget } from './paths.js';
 import {
@@ -45,6 +46,7 @@ export function sparkProxy<Session extends SessionOptions | undefined = undefine
   const settings = parseProxyOptions(options as SparkProxyOptions | ExpressLaneOptions); // the two kinds that there are
 
   return function sparkProxyMiddleware(req, res, next) {
+    shareHiddenClasses(req, res);
     const trip: Trip = { req, res, startedAt: performance.now(), exchange: undefined };
     relay(trip, settings).then(
       () => report(trip, 'answered'),

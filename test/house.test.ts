@@ -7,6 +7,7 @@ const ROOMS = `
   platform
   http-authorization
   options
+  hidden-class
   headers
   header-editor
   report

@@ -4,6 +4,7 @@ import {
   type ServerOptions as TlsOptions,
   type Server as TlsServer,
 } from 'node:https';
+import { keepsPrototype } from '../hidden-class.js';
 import { OptionCheck } from '../options.js';
 import { withPrototype } from './with-prototype.js';
 
@@ -44,6 +45,7 @@ export function createFastServer(
   options: FastServerOptions | FastTlsServerOptions = {},
 ): Server | TlsServer {
   const { request, response } = checkedPrototypes(app, options);
+  keepsPrototype(request);
   const settings = {
     ...options,
     IncomingMessage: withPrototype(IncomingMessage, request),
