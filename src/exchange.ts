@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
-import { UnavailableError, UpstreamError } from './errors.js';
+import { RequestRefusedError, UnavailableError, UpstreamError } from './errors.js';
 import { headerValue, responseHeadersDown, type WayDown } from './headers.js';
 import type { UpstreamProfile } from './platform.js';
 import type { Sent } from './tokens/service.js';
@@ -79,7 +79,11 @@ export class Exchange implements Passenger {
     res.on('close', () => {
       if (!this.over) this.stop(new ClientGone()); // every answer closes: an error for each would cost more than the rest of this file
     });
-    const { totalMs } = upstream.timeouts;
+    const { totalMs, idleMs } = upstream.timeouts;
+    const { body } = outgoing;
+    // A client that stops amid its upload would keep a connection to the API from everybody else. Once the answer is on
+    // its way, the limits of answers hold.
+    if (body instanceof Upload && idleMs > 0) body.watch(idleMs, () => this.begun || this.stop(stalled()));
     if (totalMs > 0) this.timer = setTimeout(() => this.stop(tooLate()), totalMs);
   }
 
@@ -351,6 +355,13 @@ function upstreamError(error: Error): UpstreamError {
         status: 502,
         cause: error,
       });
+}
+
+function stalled(): RequestRefusedError {
+  return new RequestRefusedError('The rest of the request did not come in time.', {
+    code: 'request_timeout',
+    status: 408,
+  });
 }
 
 function allBusy(): UnavailableError {

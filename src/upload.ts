@@ -25,6 +25,7 @@ export class Upload extends Transform {
   private kept: Buffer[] | undefined = [];
   private size = 0;
   private whole = false;
+  private watchdog: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly req: IncomingMessage,
@@ -35,6 +36,14 @@ export class Upload extends Transform {
     // event that nobody hears would end the process.
     this.on('error', () => undefined);
     req.pipe(this);
+  }
+
+  /** Calls `stalled` when nothing comes for so many milliseconds although more is wanted. */
+  watch(ms: number, stalled: () => void): void {
+    this.watchdog = setTimeout(() => {
+      if (this.writableNeedDrain) this.watchdog?.refresh();
+      else stalled();
+    }, ms);
   }
 
   /** The whole body again, if it has passed and was kept. */
@@ -50,17 +59,20 @@ export class Upload extends Transform {
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    this.watchdog?.refresh();
     if (this.kept) this.keep(chunk);
     done(null, chunk);
   }
 
   override _flush(done: TransformCallback): void {
     this.whole = true;
+    clearTimeout(this.watchdog);
     done();
   }
 
   /** What the browser still sends is read and dropped, as Node does for a body that nobody reads: else it would never come to read the answer. */
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    clearTimeout(this.watchdog);
     this.req.unpipe(this);
     this.req.resume();
     done(error);

@@ -1,0 +1,113 @@
+import { keptBytes } from '../../src/upload.js';
+import { call, dial, pause, startProxy, startRawUpstream, startUpstream, until } from './support.js';
+
+const HEAD =
+  'POST /spark/v1/x HTTP/1.1\r\nHost: app.example.com\r\nSec-Fetch-Site: same-origin\r\nContent-Type: application/json\r\n';
+
+// As many clients as the proxy has connections, each with half a body, and nobody else gets through: for the five
+// minutes that Node gives a request.
+describe('a client that stops sending', () => {
+  it('keeps its connection to the API for idleMs, and is told so', async () => {
+    const upstream = await startUpstream();
+    const { url, errors } = await startProxy({
+      target: upstream.url,
+      proxy: { connections: 1, timeouts: { idleMs: 300, connectMs: 5_000 } },
+    });
+    const socket = dial(url);
+    let answer = '';
+    socket.on('data', (chunk) => {
+      answer += chunk.toString('latin1');
+    });
+    socket.write(`${HEAD}Content-Length: 100\r\n\r\nhalf`);
+    await pause(50);
+
+    const next = await call(`${url}/spark/v1/y`);
+
+    expect(next.status).toBe(200);
+    await until(() => answer.endsWith('}'));
+    expect(answer).toMatch(/^HTTP\/1\.1 408 /);
+    expect(answer).toMatch(/^Connection: close\r$/m);
+    expect(answer).toContain('"Error":"request_timeout"');
+    expect(errors).toMatchObject([{ code: 'request_timeout' }]);
+    expect(upstream.seen).toMatchObject([{ method: 'GET' }]);
+    expect(keptBytes()).toBe(0);
+  });
+
+  it('is told so while it waits for a connection, too', async () => {
+    const upstream = await startRawUpstream(() => undefined);
+    const { url, errors } = await startProxy({
+      target: upstream.url,
+      proxy: { connections: 1, timeouts: { idleMs: 200, connectMs: 5_000 } },
+    });
+    const busy = call(`${url}/spark/v1/x`).catch(() => undefined);
+    await until(() => upstream.requests() === 1);
+
+    const socket = dial(url);
+    socket.write(`${HEAD}Content-Length: 100\r\n\r\nhalf`);
+    const answer = await new Promise<string>((resolve) => {
+      socket.once('data', (chunk) => resolve(chunk.toString('latin1')));
+    });
+
+    expect(answer).toMatch(/^HTTP\/1\.1 408 /);
+    expect(errors).toMatchObject([{ code: 'request_timeout' }]);
+    for (const { socket: one } of upstream.connections) one.destroy();
+    await busy;
+  });
+
+  it('may send its body bit by bit for longer than idleMs', async () => {
+    const upstream = await startUpstream();
+    const { url, errors } = await startProxy({ target: upstream.url, proxy: { timeouts: { idleMs: 300 } } });
+    const socket = dial(url);
+    let answer = '';
+    socket.on('data', (chunk) => {
+      answer += chunk.toString('latin1');
+    });
+    socket.write(`${HEAD}Content-Length: 8\r\n\r\n`);
+    for (const letter of 'bits-ok.') {
+      await pause(100);
+      socket.write(letter);
+    }
+    await until(() => answer !== '');
+
+    expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+    expect(upstream.seen.map(({ body }) => body.toString())).toEqual(['bits-ok.']);
+    expect(errors).toEqual([]);
+  });
+
+  it('is not to blame for an API that does not read', async () => {
+    const upstream = await startRawUpstream((socket, request) => {
+      if (request > 1) return;
+      socket.pause();
+      setTimeout(() => {
+        socket.resume();
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}');
+      }, 900);
+    });
+    const { url, errors } = await startProxy({
+      target: upstream.url,
+      proxy: { timeouts: { idleMs: 200, headersMs: 5_000 } },
+    });
+
+    const reply = await call(`${url}/spark/v1/x`, { method: 'POST', body: Buffer.alloc(8 * 1024 * 1024) });
+
+    expect(reply.status).toBe(200);
+    expect(errors).toEqual([]);
+  });
+
+  it('has as long as Node gives it when idleMs is 0', async () => {
+    const upstream = await startUpstream();
+    const { url } = await startProxy({ target: upstream.url, proxy: { timeouts: { idleMs: 0 } } });
+    const socket = dial(url);
+    let answer = '';
+    socket.on('data', (chunk) => {
+      answer += chunk.toString('latin1');
+    });
+    socket.write(`${HEAD}Content-Length: 8\r\n\r\nhalf`);
+    await pause(400);
+    expect(answer).toBe('');
+
+    socket.write('half');
+    await until(() => answer !== '');
+    expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+  });
+});
