@@ -40,7 +40,9 @@ export async function check(candidate: string, { url, cookies }: Listening): Pro
 
 /**
  * How long all connections stay silent after they were opened. Node accepts one in each turn of its event loop: under
- * load, the last of 256 would wait for seconds, and the 99th percentile would tell of nothing else.
+ * load, the last of 256 would wait for seconds, and the 99th percentile would tell of nothing else. wrk's correction of
+ * latencies (it adds what requests would have met that a late answer kept from being sent) takes this time for a part of
+ * the run, for every candidate alike, and so corrects less.
  */
 const SETTLE_SECONDS = 1;
 

@@ -23,8 +23,12 @@ export function shareHiddenClasses(req: IncomingMessage, res: ServerResponse): v
   if (!SHARES_NONE || kept.has(Object.getPrototypeOf(req) as object)) return;
   const linked = req as IncomingMessage & { res?: unknown };
   if (linked.res !== res || res.req !== req) return; // not by Express
-  Reflect.deleteProperty(linked, 'res');
-  linked.res = res;
-  Reflect.deleteProperty(res, 'req');
-  (res as { req: IncomingMessage }).req = req;
+  takeOutAndPutBack(req, 'res');
+  takeOutAndPutBack(res, 'req');
+}
+
+function takeOutAndPutBack(object: object, name: string): void {
+  const own = Object.getOwnPropertyDescriptor(object, name);
+  if (!own?.writable || !own.enumerable || !Object.isExtensible(object)) return; // somebody made it another thing
+  if (Reflect.deleteProperty(object, name)) (object as Record<string, unknown>)[name] = own.value;
 }

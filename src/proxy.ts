@@ -278,7 +278,7 @@ function answerError(res: ServerResponse, error: SparkError, { tokens }: ProxySe
   res.setHeader('Content-Type', 'application/json; charset=utf-8');
   res.setHeader('Cache-Control', 'no-store');
   res.setHeader('X-Content-Type-Options', 'nosniff');
-  if (error.status === 408) res.setHeader('Connection', 'close'); // RFC 9110 §15.5.9
+  if (error.status === 408) res.setHeader('Connection', 'close'); // its body has no end that a next request could follow
   if (error.status === 405) res.setHeader('Allow', [...METHODS].join(', '));
   if (error instanceof UnavailableError)
     res.setHeader('Retry-After', String(Math.max(1, Math.ceil(error.retryAfterMs / 1_000))));

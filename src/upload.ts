@@ -38,10 +38,10 @@ export class Upload extends Transform {
     req.pipe(this);
   }
 
-  /** Calls `stalled` when nothing comes for so many milliseconds although more is wanted. */
+  /** Calls `stalled` when nothing comes for so many milliseconds, although all that came has been passed on. */
   watch(ms: number, stalled: () => void): void {
     this.watchdog = setTimeout(() => {
-      if (this.writableNeedDrain) this.watchdog?.refresh();
+      if (this.writableLength > 0) this.watchdog?.refresh();
       else stalled();
     }, ms);
   }

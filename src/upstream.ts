@@ -6,7 +6,7 @@ export interface Timeouts {
   readonly connectMs: number;
   /** From the request sent to the answer's headers. Default 60 000. */
   readonly headersMs: number;
-  /** Between two pieces of a body: for the client to send one, and for the API to send one and the client to take it. Default 60 000. */
+  /** Between two pieces of a body that streams: for either side to send one, and for the client to take it. Default 60 000. */
   readonly idleMs: number;
   /** For the whole exchange. Default 0: off. */
   readonly totalMs: number;

@@ -10,7 +10,9 @@ const HEAD = (method: string, length?: number) =>
     length === undefined ? '' : `Content-Length: ${length}\r\n`
   }\r\n`;
 
+let after: (() => void) | undefined;
 afterEach(async () => {
+  after?.();
   await until(() => keptBytes() === 0);
 });
 
@@ -50,6 +52,7 @@ describe('a client that leaves', () => {
     const outcomes: string[] = [];
     const listener = (event: unknown): unknown => outcomes.push((event as RequestEvent).outcome);
     subscribe(REQUEST_CHANNEL, listener);
+    after = () => unsubscribe(REQUEST_CHANNEL, listener);
     const { url, errors } = await startProxy({ target: upstream.url, before });
     const client = dial(url);
     const form = 'X-HTTP-Method-Override: GET\r\nContent-Type: application/x-www-form-urlencoded\r\n';
@@ -57,7 +60,6 @@ describe('a client that leaves', () => {
     await until(() => came);
     client.destroy();
     await until(() => outcomes.length > 0);
-    unsubscribe(REQUEST_CHANNEL, listener);
 
     expect(outcomes).toEqual(['client-gone']);
     expect(upstream.seen).toEqual([]);

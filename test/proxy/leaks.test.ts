@@ -191,12 +191,12 @@ describe('requests that are left while they wait for a connection to the API', (
     for (const stage of stages) {
       const busy = await Promise.all(Array.from({ length: CONNECTIONS }, () => arrive(stage, '/v1/silent', {})));
       const post = { method: 'POST', headers: { 'Content-Length': '10' } };
-      const waiting = Array.from({ length: 20 }, (_, i) =>
-        i % 2 ? begin(stage, '/v1/plain', {}) : begin(stage, '/v1/plain', post, 'some'),
-      );
-      const clients = await Promise.all(waiting);
-      // A request that is under way has one timer, for the whole of it; one that waits has another for that.
-      const all = CONNECTIONS + 2 * clients.length;
+      const uploads = Array.from({ length: 10 }, () => begin(stage, '/v1/plain', post, 'some'));
+      const others = Array.from({ length: 10 }, () => begin(stage, '/v1/plain', {}));
+      const clients = await Promise.all([...uploads, ...others]);
+      // A request that is under way has one timer, for the whole of it; one that waits has another for that, and one
+      // that is sending a body a third.
+      const all = CONNECTIONS + 2 * clients.length + uploads.length;
       const full = await stateOnce(({ resources }) => resources.Timeout === all, 5);
       expect(full.resources.Timeout).toBe(all);
 

@@ -56,7 +56,7 @@ describe('a client that stops sending', () => {
 
   it('may send its body bit by bit for longer than idleMs', async () => {
     const upstream = await startUpstream();
-    const { url, errors } = await startProxy({ target: upstream.url, proxy: { timeouts: { idleMs: 300 } } });
+    const { url, errors } = await startProxy({ target: upstream.url, proxy: { timeouts: { idleMs: 1_000 } } });
     const socket = dial(url);
     let answer = '';
     socket.on('data', (chunk) => {
@@ -64,7 +64,7 @@ describe('a client that stops sending', () => {
     });
     socket.write(`${HEAD}Content-Length: 8\r\n\r\n`);
     for (const letter of 'bits-ok.') {
-      await pause(100);
+      await pause(200);
       socket.write(letter);
     }
     await until(() => answer !== '');
@@ -81,17 +81,49 @@ describe('a client that stops sending', () => {
       setTimeout(() => {
         socket.resume();
         socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}');
-      }, 900);
+      }, 2_500);
     });
     const { url, errors } = await startProxy({
       target: upstream.url,
-      proxy: { timeouts: { idleMs: 200, headersMs: 5_000 } },
+      proxy: { timeouts: { idleMs: 1_000, headersMs: 10_000 } },
     });
 
     const reply = await call(`${url}/spark/v1/x`, { method: 'POST', body: Buffer.alloc(8 * 1024 * 1024) });
 
     expect(reply.status).toBe(200);
     expect(errors).toEqual([]);
+  });
+
+  // Its last bytes lie in front of a full buffer: the stream has been ended, and asks for nothing.
+  it.each([24_000, 90_000])('is not to blame when all %i bytes have come, and wait for a connection', async (bytes) => {
+    const upstream = await startRawUpstream((socket, request) => {
+      if (request > 1) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}');
+    });
+    const { url, errors } = await startProxy({
+      target: upstream.url,
+      proxy: { connections: 1, timeouts: { idleMs: 200, connectMs: 5_000 } },
+    });
+    const busy = call(`${url}/spark/v1/x`).catch(() => undefined);
+    await until(() => upstream.requests() === 1);
+
+    const socket = dial(url);
+    let answer = '';
+    socket.on('data', (chunk) => {
+      answer += chunk.toString('latin1');
+    });
+    socket.write(`${HEAD}Content-Length: ${bytes}\r\n\r\n`);
+    for (let i = 0; i < 3; i += 1) {
+      socket.write(Buffer.alloc(bytes / 3, 'x'));
+      await pause(20);
+    }
+    await pause(700);
+    expect(answer).toBe('');
+
+    for (const { socket: one } of upstream.connections) one.destroy();
+    await busy;
+    await until(() => answer !== '');
+    expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+    expect(errors).toMatchObject([{ code: 'upstream_failed' }]);
   });
 
   it('has as long as Node gives it when idleMs is 0', async () => {

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { keptBytes } from '../../src/upload.js';
-import { call, pause, startProxy, startRawUpstream, until } from './support.js';
+import { call, EXPIRED, pause, startProxy, startRawUpstream, startUpstream, until } from './support.js';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}';
 
@@ -54,6 +54,27 @@ describe('time limits', () => {
     const replies = await Promise.all([call(`${url}/spark/v1/x`), call(`${url}/spark/v1/x`)]);
 
     expect(replies.map(({ status }) => status)).toEqual([504, 504]);
+  });
+
+  // Nobody answered it: the 401 was held back until the renewal ended, and then given up.
+  it('for the whole exchange hold during a renewal whose request can not be sent again', async () => {
+    const upstream = await startUpstream((_seen, _req, res) => res.writeHead(401).end(EXPIRED));
+    const { url, errors } = await startProxy({
+      target: upstream.url,
+      proxy: { timeouts: { totalMs: 300 }, replayLimit: 0 },
+      tokens: {
+        renew: async () => {
+          await pause(900);
+          return { accessToken: 'agent-1', refreshToken: 'agent-r2', lifetimeMs: 86_400_000 };
+        },
+      },
+    });
+
+    const { status, json } = await call(`${url}/spark/v1/x`, { method: 'POST', body: 'body' });
+
+    expect([status, json.D.Error]).toEqual([504, 'upstream_timeout']);
+    expect(errors).toMatchObject([{ code: 'upstream_timeout' }]);
+    expect(upstream.seen).toHaveLength(1);
   });
 
   // A slow API would otherwise hold every request of every person, and one after the other.
