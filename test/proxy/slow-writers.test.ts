@@ -1,8 +1,19 @@
+import type { Socket } from 'node:net';
 import { keptBytes } from '../../src/upload.js';
 import { call, dial, pause, startProxy, startRawUpstream, startUpstream, until } from './support.js';
 
 const HEAD =
   'POST /spark/v1/x HTTP/1.1\r\nHost: app.example.com\r\nSec-Fetch-Site: same-origin\r\nContent-Type: application/json\r\n';
+
+/** A raw connection, and what came back over it so far. */
+function open(url: string): { socket: Socket; answer(): string } {
+  const socket = dial(url);
+  let answer = '';
+  socket.on('data', (chunk) => {
+    answer += chunk.toString('latin1');
+  });
+  return { socket, answer: () => answer };
+}
 
 // As many clients as the proxy has connections, each with half a body, and nobody else gets through: for the five
 // minutes that Node gives a request.
@@ -13,21 +24,17 @@ describe('a client that stops sending', () => {
       target: upstream.url,
       proxy: { connections: 1, timeouts: { idleMs: 300, connectMs: 5_000 } },
     });
-    const socket = dial(url);
-    let answer = '';
-    socket.on('data', (chunk) => {
-      answer += chunk.toString('latin1');
-    });
+    const { socket, answer } = open(url);
     socket.write(`${HEAD}Content-Length: 100\r\n\r\nhalf`);
     await pause(50);
 
     const next = await call(`${url}/spark/v1/y`);
 
     expect(next.status).toBe(200);
-    await until(() => answer.endsWith('}'));
-    expect(answer).toMatch(/^HTTP\/1\.1 408 /);
-    expect(answer).toMatch(/^Connection: close\r$/m);
-    expect(answer).toContain('"Error":"request_timeout"');
+    await until(() => answer().endsWith('}'));
+    expect(answer()).toMatch(/^HTTP\/1\.1 408 /);
+    expect(answer()).toMatch(/^Connection: close\r$/m);
+    expect(answer()).toContain('"Error":"request_timeout"');
     expect(errors).toMatchObject([{ code: 'request_timeout' }]);
     expect(upstream.seen).toMatchObject([{ method: 'GET' }]);
     expect(keptBytes()).toBe(0);
@@ -42,13 +49,11 @@ describe('a client that stops sending', () => {
     const busy = call(`${url}/spark/v1/x`).catch(() => undefined);
     await until(() => upstream.requests() === 1);
 
-    const socket = dial(url);
+    const { socket, answer } = open(url);
     socket.write(`${HEAD}Content-Length: 100\r\n\r\nhalf`);
-    const answer = await new Promise<string>((resolve) => {
-      socket.once('data', (chunk) => resolve(chunk.toString('latin1')));
-    });
+    await until(() => answer() !== '');
 
-    expect(answer).toMatch(/^HTTP\/1\.1 408 /);
+    expect(answer()).toMatch(/^HTTP\/1\.1 408 /);
     expect(errors).toMatchObject([{ code: 'request_timeout' }]);
     for (const { socket: one } of upstream.connections) one.destroy();
     await busy;
@@ -57,19 +62,15 @@ describe('a client that stops sending', () => {
   it('may send its body bit by bit for longer than idleMs', async () => {
     const upstream = await startUpstream();
     const { url, errors } = await startProxy({ target: upstream.url, proxy: { timeouts: { idleMs: 1_000 } } });
-    const socket = dial(url);
-    let answer = '';
-    socket.on('data', (chunk) => {
-      answer += chunk.toString('latin1');
-    });
+    const { socket, answer } = open(url);
     socket.write(`${HEAD}Content-Length: 8\r\n\r\n`);
     for (const letter of 'bits-ok.') {
       await pause(200);
       socket.write(letter);
     }
-    await until(() => answer !== '');
+    await until(() => answer() !== '');
 
-    expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+    expect(answer()).toMatch(/^HTTP\/1\.1 200 /);
     expect(upstream.seen.map(({ body }) => body.toString())).toEqual(['bits-ok.']);
     expect(errors).toEqual([]);
   });
@@ -106,40 +107,32 @@ describe('a client that stops sending', () => {
     const busy = call(`${url}/spark/v1/x`).catch(() => undefined);
     await until(() => upstream.requests() === 1);
 
-    const socket = dial(url);
-    let answer = '';
-    socket.on('data', (chunk) => {
-      answer += chunk.toString('latin1');
-    });
+    const { socket, answer } = open(url);
     socket.write(`${HEAD}Content-Length: ${bytes}\r\n\r\n`);
     for (let i = 0; i < 3; i += 1) {
       socket.write(Buffer.alloc(bytes / 3, 'x'));
       await pause(20);
     }
     await pause(700);
-    expect(answer).toBe('');
+    expect(answer()).toBe('');
 
     for (const { socket: one } of upstream.connections) one.destroy();
     await busy;
-    await until(() => answer !== '');
-    expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+    await until(() => answer() !== '');
+    expect(answer()).toMatch(/^HTTP\/1\.1 200 /);
     expect(errors).toMatchObject([{ code: 'upstream_failed' }]);
   });
 
   it('has as long as Node gives it when idleMs is 0', async () => {
     const upstream = await startUpstream();
     const { url } = await startProxy({ target: upstream.url, proxy: { timeouts: { idleMs: 0 } } });
-    const socket = dial(url);
-    let answer = '';
-    socket.on('data', (chunk) => {
-      answer += chunk.toString('latin1');
-    });
+    const { socket, answer } = open(url);
     socket.write(`${HEAD}Content-Length: 8\r\n\r\nhalf`);
     await pause(400);
-    expect(answer).toBe('');
+    expect(answer()).toBe('');
 
     socket.write('half');
-    await until(() => answer !== '');
-    expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+    await until(() => answer() !== '');
+    expect(answer()).toMatch(/^HTTP\/1\.1 200 /);
   });
 });
