@@ -7,9 +7,9 @@ export const REQUEST_CHANNEL = 'passport-spark:request';
 export interface RequestEvent {
   /**
    * `answered`: the API's answer went down, whatever its status. `refused`: by a rule, nobody is signed in, or the client
-   * stopped amid its upload. `unavailable`: a store or the renewal is away. `upstream-failed`: the API could not be reached, or was late.
-   * `cut`: the API broke off within its answer. `client-gone`: nobody waits any more. `failed`: a function of the
-   * application threw.
+   * stopped amid its upload. `unavailable`: a store or the renewal is away. `upstream-failed`: the API could not be
+   * reached, or was late. `cut`: the API broke off within its answer. `client-gone`: nobody waits any more. `failed`: a
+   * function of the application threw.
    */
   readonly outcome: 'answered' | 'refused' | 'unavailable' | 'upstream-failed' | 'cut' | 'client-gone' | 'failed';
   readonly method: string;

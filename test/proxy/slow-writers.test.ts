@@ -15,6 +15,24 @@ function open(url: string): { socket: Socket; answer(): string } {
   return { socket, answer: () => answer };
 }
 
+/** A proxy whose only connection to the API waits for an answer. */
+async function startBusyProxy() {
+  const upstream = await startRawUpstream((socket, request) => {
+    if (request > 1) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}');
+  });
+  const { url, errors } = await startProxy({
+    target: upstream.url,
+    proxy: { connections: 1, timeouts: { idleMs: 200, connectMs: 5_000 } },
+  });
+  const first = call(`${url}/spark/v1/x`);
+  await until(() => upstream.requests() === 1);
+  const free = async (): Promise<void> => {
+    for (const { socket } of upstream.connections) socket.destroy();
+    await first;
+  };
+  return { url, errors, free };
+}
+
 // As many clients as the proxy has connections, each with half a body, and nobody else gets through: for the five
 // minutes that Node gives a request.
 describe('a client that stops sending', () => {
@@ -41,22 +59,14 @@ describe('a client that stops sending', () => {
   });
 
   it('is told so while it waits for a connection, too', async () => {
-    const upstream = await startRawUpstream(() => undefined);
-    const { url, errors } = await startProxy({
-      target: upstream.url,
-      proxy: { connections: 1, timeouts: { idleMs: 200, connectMs: 5_000 } },
-    });
-    const busy = call(`${url}/spark/v1/x`).catch(() => undefined);
-    await until(() => upstream.requests() === 1);
-
+    const { url, errors, free } = await startBusyProxy();
     const { socket, answer } = open(url);
     socket.write(`${HEAD}Content-Length: 100\r\n\r\nhalf`);
     await until(() => answer() !== '');
 
     expect(answer()).toMatch(/^HTTP\/1\.1 408 /);
     expect(errors).toMatchObject([{ code: 'request_timeout' }]);
-    for (const { socket: one } of upstream.connections) one.destroy();
-    await busy;
+    await free();
   });
 
   it('may send its body bit by bit for longer than idleMs', async () => {
@@ -72,6 +82,22 @@ describe('a client that stops sending', () => {
 
     expect(answer()).toMatch(/^HTTP\/1\.1 200 /);
     expect(upstream.seen.map(({ body }) => body.toString())).toEqual(['bits-ok.']);
+    expect(errors).toEqual([]);
+  });
+
+  it('gets an answer whole that has begun before', async () => {
+    const upstream = await startRawUpstream((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n');
+      const drip = setInterval(() => socket.write('.'), 250);
+      socket.once('close', () => clearInterval(drip));
+    });
+    const { url, errors } = await startProxy({ target: upstream.url, proxy: { timeouts: { idleMs: 1_000 } } });
+    const { socket, answer } = open(url);
+    socket.write(`${HEAD}Content-Length: 100\r\n\r\nhalf`);
+    await until(() => answer() !== '');
+    await pause(2_500);
+
+    expect(answer()).toMatch(/\r\n\r\n\.{8}$/);
     expect(errors).toEqual([]);
   });
 
@@ -97,16 +123,7 @@ describe('a client that stops sending', () => {
 
   // Its last bytes lie in front of a full buffer: the stream has been ended, and asks for nothing.
   it.each([24_000, 90_000])('is not to blame when all %i bytes have come, and wait for a connection', async (bytes) => {
-    const upstream = await startRawUpstream((socket, request) => {
-      if (request > 1) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}');
-    });
-    const { url, errors } = await startProxy({
-      target: upstream.url,
-      proxy: { connections: 1, timeouts: { idleMs: 200, connectMs: 5_000 } },
-    });
-    const busy = call(`${url}/spark/v1/x`).catch(() => undefined);
-    await until(() => upstream.requests() === 1);
-
+    const { url, errors, free } = await startBusyProxy();
     const { socket, answer } = open(url);
     socket.write(`${HEAD}Content-Length: ${bytes}\r\n\r\n`);
     for (let i = 0; i < 3; i += 1) {
@@ -116,8 +133,7 @@ describe('a client that stops sending', () => {
     await pause(700);
     expect(answer()).toBe('');
 
-    for (const { socket: one } of upstream.connections) one.destroy();
-    await busy;
+    await free();
     await until(() => answer() !== '');
     expect(answer()).toMatch(/^HTTP\/1\.1 200 /);
     expect(errors).toMatchObject([{ code: 'upstream_failed' }]);
