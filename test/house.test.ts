@@ -52,6 +52,7 @@ const ROOMS = `
   signin/guard
   signin/finish
   upstream
+  answer
   exchange
   client
   proxy-options
