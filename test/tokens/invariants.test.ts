@@ -72,9 +72,9 @@ it('I1: spends the refresh token once when 200 requests in four processes find t
 it('I2: never sets a generation back, also when a holder comes back that everybody took for dead', async () => {
   const world = await startWorld({ rotation: 'none' });
   const [person, holder] = [world.person(0), world.worker(0)];
-  const generations: number[] = [];
+  const reads: Promise<number>[] = []; // over one connection, so they are answered in this order
   const watch = setInterval(() => {
-    void world.stored(person).then(({ g }) => generations.push(Number(g)));
+    reads.push(world.stored(person).then(({ g }) => Number(g)));
   }, 20);
   try {
     await world.spark.delayGrants(600, 1, 'after');
@@ -95,6 +95,7 @@ it('I2: never sets a generation back, also when a holder comes back that everybo
   } finally {
     clearInterval(watch);
   }
+  const generations = await Promise.all(reads); // the last may still be out, on a busy machine
 
   expect(await world.renewals()).toHaveLength(3);
   expect(generations).toEqual(generations.toSorted((a, b) => a - b));
