@@ -168,7 +168,7 @@ describe('in a browser', () => {
   it('shows nothing private after signing out, by Back neither', async () => {
     const page = await person.open(site);
     await signIn(page, 'Private');
-    await rowsOf(page);
+    await photosLoaded(page); // those on their way when the session ends would come back as 401
 
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.getByText('You are signed out.').waitFor();
