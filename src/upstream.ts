@@ -93,6 +93,9 @@ export class Connection extends Client {
 
   override dispatch(options: LabelledOptions, handler: Dispatcher.DispatchHandler): boolean {
     options.passenger.connection = this;
-    return super.dispatch(options, handler);
+    const free = super.dispatch(options, handler);
+    // What the HTTP client refuses for its characters makes no connection busy, though it answers as if: the pool would
+    // wait for ever to hear that this one is free again.
+    return free || this.stats.size === 0;
   }
 }
