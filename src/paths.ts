@@ -24,9 +24,9 @@ const QUERY_CREDENTIALS = ['access_token', 'authtoken', 'apisig', 'oauth_token']
 /** The reason not to forward this request target (RFC 9112 §3.2.1, origin-form), or undefined. */
 export function refuseTarget(target: string, rules: PathRules): PathRefusal | undefined {
   if (!target.startsWith('/')) return bad('absolute_target', 'The request target must be a path.');
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  if (/[\x00-\x20\x7f#]/.test(target))
-    return bad('bad_characters', 'The URL holds a raw control character, space or "#".');
+  // Node's parser lets no character through that is more than a byte; a middleware that decodes the target does.
+  if (!/^[\x21\x22\x24-\x7e\x80-\xff]*$/.test(target))
+    return bad('bad_characters', 'The URL holds a raw control character, space, "#", or a character beyond U+00FF.');
   const queryAt = target.indexOf('?');
   const path = queryAt === -1 ? target : target.slice(0, queryAt);
   return refusePath(path, rules) ?? (queryAt === -1 ? undefined : refuseQuery(target.slice(queryAt + 1), rules));
@@ -50,12 +50,20 @@ function refusePath(path: string, rules: PathRules): PathRefusal | undefined {
   // A server that decodes twice would see a separator or a dot segment where we saw none.
   if (/%(?:25)*(?:2e|2f|5c|00)/i.test(decoded))
     return bad('double_encoding', 'The path holds a doubly encoded separator.');
-  return refuseDecoded(decoded, rules);
+  return refuseDecoded(decoded, rules) ?? refuseDecoded(decodedAgain(decoded), rules);
+}
+
+/** As a server sees it that decodes more than once: a letter of a refused path may hide behind `%25`. */
+function decodedAgain(path: string): string {
+  return path.replaceAll(/%(?:25)*([0-7][0-9a-f])/gi, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
 }
 
 function refuseDecoded(decoded: string, rules: PathRules): PathRefusal | undefined {
   // To servers that know path parameters `..;x` is `..`, and `/v1;x/session` is `/v1/session`.
   const plain = decoded.toLowerCase().replaceAll(/;[^/\\]*/g, '');
+  if (plain.includes('//')) return bad('empty_segment', 'The path holds "/;…/", which some servers read as "//".');
   // Split at what was an encoded separator, too: inside a key it may have passed.
   if (plain.split(/[/\\]/).some((segment) => segment === '.' || segment === '..')) {
     return bad('dot_segment', 'The path holds a "." or ".." segment.');

@@ -23,6 +23,8 @@ describe('refuseTarget', () => {
     '/v1/x..y/.hidden/...',
     '/v1/%C3%A9t%C3%A9',
     '/v1/100%25',
+    '/v1/%2541%25',
+    '/v1/x;/y',
     '/v1/oauth2x',
     '/v1/sessions',
     '/v2/x/v1/session',
@@ -65,6 +67,11 @@ describe('refuseTarget', () => {
     ['//v1/listings', 'empty_segment'],
     ['/v1//oauth2', 'empty_segment'],
     ['/v1/listings//', 'empty_segment'],
+    // … and an empty segment is what is left of one that holds path parameters alone.
+    ['/v1/;/oauth2/grant', 'empty_segment'],
+    ['/;x=y/v1/session', 'empty_segment'],
+    ['/v1/%3b/oauth2/grant', 'empty_segment'],
+    ['/v1/%253b/oauth2/grant', 'empty_segment'],
     // Backslashes are slashes to some servers.
     ['/v1\\..\\oauth2', 'backslash'],
     ['/\\host', 'backslash'],
@@ -82,6 +89,7 @@ describe('refuseTarget', () => {
     ['/v1/x\t', 'bad_characters'],
     ['/v1/x y', 'bad_characters'],
     ['/v1/x\u007f', 'bad_characters'],
+    ['/v1/x\u0119', 'bad_characters'],
     ['/v1/listings?q=\u0001', 'bad_characters'],
     ['/v1/listings?q=%00', 'encoded_control'],
     // What stands behind a raw "#" is read by some and dropped by others.
@@ -103,6 +111,10 @@ describe('refuseTarget', () => {
     '/V1/OAuth2/Grant',
     '/v1/%6fauth2/grant',
     '/v1/oauth2/grant?x=1',
+    // A server that decodes twice reads these as the paths that they hide.
+    '/v1/%2573ession',
+    '/v1/%25%37%33ession',
+    '/v1/oauth%252532/grant',
     '/v1/oauth2;x/grant',
     '/v1;x=y/oauth2/grant',
     '/v1%3bx/oauth2/grant',
