@@ -168,11 +168,18 @@ export class ExpressLane {
   /** Nothing waits for it. A failure costs the session some of its time, and this request nothing. */
   private touch(session: LaneSession, req: IncomingMessage): void {
     if (typeof this.store.touch !== 'function') return;
-    const failed = (cause: unknown): void => this.failed(storeAway(cause), req);
+    const failed = (cause: unknown): void => {
+      try {
+        this.failed(storeAway(cause), req);
+      } catch {} // an onError that throws: this request has its answer, and nobody waits for another
+    };
     try {
-      this.store.touch(session.id, session, (error?: unknown) => {
-        if (error) failed(error);
-      });
+      // A store may give a promise beside its callback: one that rejects and that nobody looks at ends the process.
+      Promise.resolve(
+        this.store.touch(session.id, session, (error?: unknown) => {
+          if (error) failed(error);
+        }),
+      ).catch(failed);
     } catch (error) {
       failed(error);
     }

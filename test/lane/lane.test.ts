@@ -78,10 +78,18 @@ describe('the express lane, while the session store is away', () => {
     expect([before, lost, back]).toEqual([200, 503, 200]);
   });
 
-  it('tells onError of a touch that failed, and answers all the same', async () => {
+  it.each([
+    ['by its callback', (_id: string, _session: object, done: (error: Error) => void): void => done(new Error('away'))],
+    ['by a promise', async (): Promise<void> => Promise.reject(new Error('away'))],
+    [
+      'at once',
+      (): void => {
+        throw new Error('away');
+      },
+    ],
+  ])('tells onError of a touch that failed %s, and answers all the same', async (_how, touch) => {
     const world = await laneWorld();
     await world.signIn('ann');
-    const touch = (_id: string, _session: object, done: (error: Error) => void): void => done(new Error('away'));
     Object.assign(world.store, { touch });
 
     const reply = await call(`${world.url}/spark/v1/listings`, { headers: { cookie: cookieOf('ann') } });
