@@ -273,7 +273,7 @@ export class SparkStrategy extends OAuth2Strategy {
     if (!res) throw new ConfigError('SparkStrategy', ['the request has no res; use it with Express.']);
     ownSessionKey(req, this.sessionKey, this.settings.clientID);
     if (options.session !== false) needServerSession(req.session);
-    const wall = (options.wall ?? req.route === undefined) !== false;
+    const wall = isWall(req, options);
     const call: SignInCall = { req, res, options, wall, strategy: this, parts: this.parts() };
     try {
       if (wall && !req.session) throw new UnavailableError('The request has no session.', { code: 'no_session' });
@@ -309,4 +309,17 @@ export class SparkStrategy extends OAuth2Strategy {
       callbackURL === undefined ? this.settings.callbackPath : new URL(callbackURL, 'http://localhost').pathname;
     return req.method === 'GET' && urlParts(req).path === path;
   }
+}
+
+/**
+ * In `app.use` the strategy is a wall, on a route it is a route. What keeps nobody in the session (`passport.authorize`,
+ * `session: false`) can't be a wall, which looks there for who is signed in. @throws ConfigError
+ */
+function isWall(req: ExpressRequest, { wall, session, assignProperty }: SparkAuthenticateOptions): boolean {
+  const keepsNobody = session === false || assignProperty !== undefined;
+  if (!keepsNobody) return (wall ?? req.route === undefined) !== false;
+  if (wall === undefined || wall === false) return false;
+  throw new ConfigError("passport.authenticate('spark')", [
+    '"wall" needs the session, which passport.authorize and session: false leave alone; leave "wall" out.',
+  ]);
 }

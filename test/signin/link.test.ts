@@ -1,7 +1,7 @@
-import type { Express } from 'express';
+import type { Express, NextFunction, Request, Response } from 'express';
 import { Strategy as LocalStrategy } from 'passport-local';
-import { MemoryTokenStore, type TokenStore } from '../../src/index.js';
-import { startApp, type TestAppOptions } from '../support/app.js';
+import { MemoryTokenStore, type SparkAuthenticateOptions, type TokenStore } from '../../src/index.js';
+import { startApp, type TestApp, type TestAppOptions } from '../support/app.js';
 import { Visitor } from '../support/visitor.js';
 
 /** Spark on routes, beside a local sign-in that keeps the session's other data. */
@@ -123,6 +123,50 @@ describe('the session link', () => {
     expect((await person.signIn('/login')).body.id).toEqual(expect.any(String));
     expect(tokenStore.created).toEqual([]);
     expect((await person.call('/spark/v1/my/account')).status).toBe(401);
+  });
+
+  it.each([
+    ['passport.authorize', (passport: TestApp['passport']) => passport.authorize('spark')],
+    ['session: false', (passport: TestApp['passport']) => passport.authenticate('spark', { session: false })],
+  ])('is not made, and nobody else is signed in, by %s in app.use', async (_what, mounted) => {
+    const tokenStore = new WatchedStore();
+    const { url } = await startApp({
+      strategy: { tokenStore },
+      routes: (app, passport) => {
+        app.get('/local', (req, res, next) => {
+          req.logIn({ id: 'local' } as Express.User, (error) => (error ? next(error) : res.json({})));
+        });
+        app.get('/who', (req, res) => {
+          res.json(req.user);
+        });
+        app.use(mounted(passport), (req, res) => {
+          res.json({ spark: (req as { account?: unknown }).account ?? req.user });
+        });
+      },
+    });
+    const person = new Visitor(url);
+    await person.page('/local');
+
+    const back = await person.signIn('/connect');
+
+    expect(back.body.spark.name).toEqual(expect.any(String));
+    expect((await person.page('/who')).body).toEqual({ id: 'local' });
+    expect(tokenStore.created).toEqual([]);
+  });
+
+  it('is refused where a wall is asked for that keeps nobody', async () => {
+    const { url } = await startApp({
+      routes: (app, passport) => {
+        app.use(passport.authenticate('spark', { wall: true, session: false } as SparkAuthenticateOptions));
+        app.use((error: Error, _req: Request, res: Response, _next: NextFunction) => {
+          res.status(500).json({ name: error.name, message: error.message });
+        });
+      },
+    });
+
+    const reply = await new Visitor(url).page('/');
+
+    expect(reply.body).toMatchObject({ name: 'ConfigError', message: expect.stringContaining('leave "wall" out') });
   });
 
   // NestJS authenticates with session: false and then calls logIn by itself.
