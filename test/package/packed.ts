@@ -16,6 +16,8 @@ const SOURCES = [
   'README.md',
   'LICENSE',
   'CHANGELOG.md',
+  'docs',
+  'bench',
 ];
 
 const folders: string[] = [];

@@ -37,10 +37,24 @@ function targets(tree: unknown): string[] {
 describe('the packed tarball', () => {
   it('holds the build, the papers and nothing else', () => {
     const expected =
-      /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/(?:src|example-app)\/.+\.(?:js|mjs|d\.ts|d\.mts)|dist\/example-app\/public\/.+)$/;
+      /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|docs\/[a-z-]+\.md|bench\/README\.md|dist\/(?:src|example-app)\/.+\.(?:js|mjs|d\.ts|d\.mts)|dist\/example-app\/public\/.+)$/;
 
     expect(files.filter((file) => !expected.test(file))).toEqual([]);
-    expect(files).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'dist/src/index.js']));
+    expect(files).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'docs/tokens.md', 'dist/src/index.js']));
+    // The program of the login site runs in a clone of the repository: its Redis client is no business of an application.
+    expect(files.filter((file) => /example-app\/(?:server|storage)\./.test(file))).toEqual([]);
+  });
+
+  it('has every file that its papers link to, but for tests', () => {
+    const papers = files.filter((file) => file.endsWith('.md'));
+    const linked = papers
+      .flatMap((paper) =>
+        [...read(paper).matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, to = '']) => join(dirname(paper), to)),
+      )
+      .filter((file) => !file.startsWith('test/'));
+
+    expect(linked.length).toBeGreaterThan(5);
+    expect(linked.filter((file) => !files.includes(file))).toEqual([]);
   });
 
   it('points to no source map, since the sources are not in it', () => {
