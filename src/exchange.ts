@@ -102,8 +102,13 @@ export class Exchange implements Passenger {
   passOn(): void {
     if (this.held === undefined || this.res.headersSent) return;
     if (this.stopped) throw this.stopped; // after the answer, while a renewal was waited for
-    this.writeHead();
-    this.res.end(this.req.method === 'HEAD' ? undefined : Buffer.concat(this.held));
+    try {
+      this.writeHead();
+      this.res.end(this.req.method === 'HEAD' ? undefined : Buffer.concat(this.held));
+    } catch (error) {
+      this.giveUp(error);
+      throw error;
+    }
   }
 
   /** Frees what the exchange holds, however it ended. */
@@ -142,14 +147,23 @@ export class Exchange implements Passenger {
       return;
     }
     if (this.outgoing.body instanceof Upload) this.outgoing.body.forget();
-    if (!this.begin()) return;
-    // A 304 may tell the length of what it stands for (RFC 9110 §8.6); the HTTP client then takes it for a broken answer.
-    if (status === 304) this.complete();
+    try {
+      this.writeHead();
+      // A 304 may tell the length of what it stands for (RFC 9110 §8.6); the HTTP client then takes it for a broken answer.
+      if (status === 304) this.complete();
+    } catch (error) {
+      this.giveUp(error);
+    }
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    const down = this.held ? this.hold(this.held, chunk) : chunk;
-    if (!down || this.res.write(down)) return;
+    try {
+      const down = this.held ? this.hold(this.held, chunk) : chunk;
+      if (!down || this.res.write(down)) return;
+    } catch (error) {
+      this.giveUp(error);
+      return;
+    }
     controller.pause();
     this.awaitReader();
   }
@@ -157,17 +171,13 @@ export class Exchange implements Passenger {
   onResponseEnd(): void {
     this.upstream.over();
     if (this.connection) this.connection.served = true;
-    if (this.held === undefined) {
-      this.complete();
-      return;
+    if (this.over) return; // a 304 was complete with its head
+    try {
+      if (this.held) this.judge(this.held);
+      else this.complete();
+    } catch (error) {
+      this.giveUp(error);
     }
-    const encoding = headerValue(this.rawHeaders, 'content-encoding');
-    const text = unpackedText(Buffer.concat(this.held), encoding, MAX_401_BYTES);
-    const expired = this.profile.isExpired(headerValue(this.rawHeaders, 'www-authenticate'), text);
-    const { body } = this.outgoing;
-    this.replayBody = body instanceof Upload ? body.replay() : undefined;
-    const replayable = !(body instanceof Upload) || this.replayBody !== undefined;
-    this.settle?.resolve({ value: undefined, expired, replayable });
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
@@ -198,10 +208,30 @@ export class Exchange implements Passenger {
     this.controller?.resume();
   }
 
+  /** What does this 401 say of the token, and can the request be sent again? */
+  private judge(held: readonly Buffer[]): void {
+    const encoding = headerValue(this.rawHeaders, 'content-encoding');
+    const text = unpackedText(Buffer.concat(held), encoding, MAX_401_BYTES);
+    const expired = this.profile.isExpired(headerValue(this.rawHeaders, 'www-authenticate'), text);
+    const { body } = this.outgoing;
+    this.replayBody = body instanceof Upload ? body.replay() : undefined;
+    const replayable = !(body instanceof Upload) || this.replayBody !== undefined;
+    this.settle?.resolve({ value: undefined, expired, replayable });
+  }
+
   private complete(): void {
-    this.over = true; // the answer is on its way: that it closes now is no client who left
     this.res.end();
+    this.over = true; // the answer is on its way: that it closes now is no client who left
     this.settle?.resolve(DONE);
+  }
+
+  /**
+   * Ends the exchange because of what the application's functions threw: a hook, or what middleware has put in place of
+   * the answer's methods. express-session's `end` calls the session store, for one. Thrown on, the HTTP client would
+   * tell it as a failure of the API, of a request that may be over already.
+   */
+  private giveUp(error: unknown): void {
+    this.stop(error instanceof Error ? error : new Error(String(error)));
   }
 
   private dispatch(): void {
@@ -282,17 +312,6 @@ export class Exchange implements Passenger {
     );
   }
 
-  /** Begins the answer, unless the application's own hook throws: that ends the exchange, and is not the API's fault. */
-  private begin(): boolean {
-    try {
-      this.writeHead();
-      return true;
-    } catch (error) {
-      this.stop(error instanceof Error ? error : new Error(String(error)));
-      return false;
-    }
-  }
-
   private writeHead(): void {
     const down = responseHeadersDown(this.rawHeaders, this.down, this.status);
     writeHead(this.res, this.status, down);
@@ -305,7 +324,8 @@ export class Exchange implements Passenger {
     this.heldBytes += chunk.length;
     if (this.heldBytes <= MAX_401_BYTES) return undefined;
     this.held = undefined;
-    return this.begin() ? Buffer.concat(held) : undefined;
+    this.writeHead();
+    return Buffer.concat(held);
   }
 }
 
