@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { breakOff, writeHead } from './answer.js';
-import { RequestRefusedError, UnavailableError, UpstreamError } from './errors.js';
+import { UnavailableError, UpstreamError } from './errors.js';
 import { headerValue, responseHeadersDown, type WayDown } from './headers.js';
 import type { UpstreamProfile } from './platform.js';
 import type { Sent } from './tokens/service.js';
@@ -84,7 +84,7 @@ export class Exchange implements Passenger {
     const { body } = outgoing;
     // A client that stops amid its upload would keep a connection to the API from everybody else. Once the answer is on
     // its way, the limits of answers hold.
-    if (body instanceof Upload && idleMs > 0) body.watch(idleMs, () => this.begun || this.stop(stalled()));
+    if (body instanceof Upload) body.watch(idleMs, (stalled) => this.begun || this.stop(stalled));
     if (totalMs > 0) this.timer = setTimeout(() => this.stop(tooLate()), totalMs);
   }
 
@@ -339,13 +339,6 @@ function upstreamError(error: Error): UpstreamError {
         status: 502,
         cause: error,
       });
-}
-
-function stalled(): RequestRefusedError {
-  return new RequestRefusedError('The rest of the request did not come in time.', {
-    code: 'request_timeout',
-    status: 408,
-  });
 }
 
 function allBusy(): UnavailableError {

@@ -197,7 +197,7 @@ async function formUp(req: IncomingMessage, settings: ProxySettings): Promise<Ou
   if (!announcesBody(req)) return null;
   if (req.headers['content-encoding'] !== undefined)
     throw refused(400, 'method_override', 'A form that stands for the query must not be compressed.');
-  const form = isConsumed(req) ? rawBodyOf(req) : await wholeBody(req);
+  const form = isConsumed(req) ? rawBodyOf(req) : await wholeForm(req, settings.upstream.timeouts.idleMs);
   const refusal: PathRefusal | undefined = refuseQuery(form.toString('latin1'), settings.pathRules);
   if (refusal) throw refused(refusal.status, refusal.code, refusal.message);
   return form;
@@ -206,21 +206,31 @@ async function formUp(req: IncomingMessage, settings: ProxySettings): Promise<Ou
 /** Longer than any query. */
 const MAX_FORM_BYTES = 256 * 1024;
 
-/** Reads on when it is too long, because a client that writes does not come to read the answer. */
-async function wholeBody(req: IncomingMessage): Promise<Buffer> {
-  return await new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    req.on('data', (chunk: Buffer) => {
+/**
+ * Reads as uploads are read: with a limit for a client that stops, and to the end although nobody wants the rest, because
+ * a client that writes does not come to read the answer.
+ */
+async function wholeForm(req: IncomingMessage, idleMs: number): Promise<Buffer> {
+  const form = new Upload(req, 0);
+  form.watch(idleMs, (stalled) => form.destroy(stalled));
+  const gone = (): void => {
+    if (!req.readableEnded) form.destroy(new ClientGone());
+  };
+  req.once('close', gone);
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    // Nobody sets an encoding, so these are bytes.
+    for await (const chunk of form as AsyncIterable<Buffer>) {
       bytes += chunk.length;
-      if (bytes <= MAX_FORM_BYTES) chunks.push(chunk);
-      else reject(refused(413, 'form_too_long', 'The form that stands for the query is longer than 256 KiB.'));
-    });
-    req.on('end', () => resolve(Buffer.concat(chunks)));
-    const gone = (): void => reject(new ClientGone());
-    req.on('error', gone);
-    req.on('close', gone);
-  });
+      if (bytes > MAX_FORM_BYTES)
+        throw refused(413, 'form_too_long', 'The form that stands for the query is longer than 256 KiB.');
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks);
+  } finally {
+    req.off('close', gone);
+  }
 }
 
 /** The body to send, if there is one; the length of one that is streamed goes to the headers. */
