@@ -19,8 +19,8 @@ export interface Outgoing {
   readonly body: Buffer | Upload | null;
 }
 
-/** Enough to find an error code in; the API's 401 bodies are a few hundred bytes. */
-const MAX_401_BYTES = 64 * 1024;
+/** Enough to find an error code in; the bodies of the API's refusals are a few hundred bytes. */
+const MAX_REFUSAL_BYTES = 64 * 1024;
 /** RFC 9110 §15.5.2. */
 const EXPIRED_STATUSES: readonly number[] = [401];
 const RESENDABLE = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -31,13 +31,15 @@ const TIMEOUTS = new Set<unknown>(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_CONNECT_T
 export class ClientGone extends Error {}
 
 /**
- * One request of the browser and its answer. Streams the answer as it comes; only a 401 is held back until it is known
- * whether it says that the token has expired.
+ * One request of the browser and its answer. Streams the answer as it comes; only a refusal, of a status that may say
+ * that the token has expired, is held back until it is known whether it does.
  */
 export class Exchange implements Passenger {
   connection: Connection | undefined;
   /** From sending the request to the headers of the answer, of the last try. */
   upstreamMs: number | undefined;
+  /** Our answer has begun to go down. */
+  begun = false;
 
   private sentAt = 0;
   private controller: Dispatcher.DispatchController | undefined;
@@ -47,11 +49,9 @@ export class Exchange implements Passenger {
   /** 0 until the answer's headers are there. */
   private status = 0;
   private rawHeaders: readonly (string | Buffer)[] = [];
-  /** The body of a 401 so far, while it is held back. */
+  /** The body of a refusal so far, while it is held back. */
   private held: Buffer[] | undefined;
   private heldBytes = 0;
-  /** Our answer has begun to go down. */
-  begun = false;
   private reused = false;
   private resent = false;
   /** Why this exchange goes no further. */
@@ -88,7 +88,7 @@ export class Exchange implements Passenger {
     if (totalMs > 0) this.timer = setTimeout(() => this.stop(tooLate()), totalMs);
   }
 
-  /** Sends the request with this access token. Resolves when the answer has gone down, or is a 401 that is held back. */
+  /** Sends the request with this access token. Resolves when the answer has gone down, or is a refusal that is held back. */
   async send(accessToken: string): Promise<Sent<void>> {
     if (this.stopped) throw this.stopped;
     this.headers = this.outgoing.headers.concat('Authorization', `${this.profile.scheme} ${accessToken}`);
@@ -98,7 +98,7 @@ export class Exchange implements Passenger {
     });
   }
 
-  /** Hands a 401 down that was held back and stands. */
+  /** Hands a refusal down that was held back and stands. */
   passOn(): void {
     if (this.held === undefined || this.res.headersSent) return;
     if (this.stopped) throw this.stopped; // after the answer, while a renewal was waited for
@@ -208,10 +208,10 @@ export class Exchange implements Passenger {
     this.controller?.resume();
   }
 
-  /** What does this 401 say of the token, and can the request be sent again? */
+  /** What does this refusal say of the token, and can the request be sent again? */
   private judge(held: readonly Buffer[]): void {
     const encoding = headerValue(this.rawHeaders, 'content-encoding');
-    const text = unpackedText(Buffer.concat(held), encoding, MAX_401_BYTES);
+    const text = unpackedText(Buffer.concat(held), encoding, MAX_REFUSAL_BYTES);
     const expired = this.profile.isExpired(headerValue(this.rawHeaders, 'www-authenticate'), text);
     const { body } = this.outgoing;
     this.replayBody = body instanceof Upload ? body.replay() : undefined;
@@ -318,11 +318,11 @@ export class Exchange implements Passenger {
     this.begun = true;
   }
 
-  /** Keeps a piece of a 401. Answers what must go down after all: no error of the API is that long. */
+  /** Keeps a piece of a refusal. Answers what must go down after all: no error of the API is that long. */
   private hold(held: Buffer[], chunk: Buffer): Buffer | undefined {
     held.push(chunk);
     this.heldBytes += chunk.length;
-    if (this.heldBytes <= MAX_401_BYTES) return undefined;
+    if (this.heldBytes <= MAX_REFUSAL_BYTES) return undefined;
     this.held = undefined;
     this.writeHead();
     return Buffer.concat(held);
