@@ -13,6 +13,7 @@ const ROOMS = `
   report
   paths
   cross-site
+  allow
   unpack
   upload
   tokens/record
@@ -56,6 +57,7 @@ const ROOMS = `
   exchange
   client
   proxy-options
+  body-up
   proxy
   strategy
   index
