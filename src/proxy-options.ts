@@ -47,7 +47,7 @@ export interface SparkProxyOptions<Session extends SessionOptions | undefined = 
   /** Bytes of a body kept for one replay after an expired token. Default 65 536. */
   readonly replayLimit?: number;
   readonly timeouts?: Partial<Timeouts>;
-  /** Connections to the API that one process keeps. Default 128. */
+  /** At most, to the API, of this `sparkProxy` in one process; further requests wait up to `connectMs`. Default 128. */
   readonly connections?: number;
   /** Sent as `X-SparkApi-User-Agent`. Default: the strategy's. */
   readonly userAgent?: string;
