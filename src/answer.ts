@@ -17,8 +17,8 @@ export function writeHead(res: ServerResponse, status: number, headers: readonly
 }
 
 /**
- * Ends an answer so that it does not look whole. To a client of HTTP/1.0, as nginx in front is by default, the end of the connection is the end of the answer: only a
- * reset tells that it is not whole. TLS and Unix sockets have none.
+ * Ends an answer so that it does not look whole. To a client of HTTP/1.0, as nginx in front is by default, the end of
+ * the connection is the end of the answer: only a reset tells that it is not whole. TLS and Unix sockets have none.
  */
 export function breakOff(req: IncomingMessage, res: ServerResponse): void {
   const { socket } = res;

@@ -3,7 +3,7 @@
  * would answer with, `cause` is the reason, reduced to what is safe to log.
  */
 export class SparkError extends Error {
-  /** Stable and machine-readable, e.g. `sign_in_required`. `docs` and the README list them. */
+  /** Stable and machine-readable, e.g. `sign_in_required`. `docs/errors.md` lists them. */
   readonly code: string;
   /** HTTP status that fits the error. */
   readonly status: number;

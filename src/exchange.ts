@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { breakOff, writeHead } from './answer.js';
-import { RequestRefusedError, UnavailableError, UpstreamError } from './errors.js';
+import { UnavailableError, UpstreamError } from './errors.js';
 import { headerValue, responseHeadersDown, type WayDown } from './headers.js';
 import type { UpstreamProfile } from './platform.js';
 import type { Sent } from './tokens/service.js';
@@ -19,8 +19,8 @@ export interface Outgoing {
   readonly body: Buffer | Upload | null;
 }
 
-/** Enough to find an error code in; the API's 401 bodies are a few hundred bytes. */
-const MAX_401_BYTES = 64 * 1024;
+/** Enough to find an error code in; the bodies of the API's refusals are a few hundred bytes. */
+const MAX_REFUSAL_BYTES = 64 * 1024;
 /** RFC 9110 §15.5.2. */
 const EXPIRED_STATUSES: readonly number[] = [401];
 const RESENDABLE = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -31,13 +31,15 @@ const TIMEOUTS = new Set<unknown>(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_CONNECT_T
 export class ClientGone extends Error {}
 
 /**
- * One request of the browser and its answer. Streams the answer as it comes; only a 401 is held back until it is known
- * whether it says that the token has expired.
+ * One request of the browser and its answer. Streams the answer as it comes; only a refusal, of a status that may say
+ * that the token has expired, is held back until it is known whether it does.
  */
 export class Exchange implements Passenger {
   connection: Connection | undefined;
   /** From sending the request to the headers of the answer, of the last try. */
   upstreamMs: number | undefined;
+  /** Our answer has begun to go down. */
+  begun = false;
 
   private sentAt = 0;
   private controller: Dispatcher.DispatchController | undefined;
@@ -47,11 +49,9 @@ export class Exchange implements Passenger {
   /** 0 until the answer's headers are there. */
   private status = 0;
   private rawHeaders: readonly (string | Buffer)[] = [];
-  /** The body of a 401 so far, while it is held back. */
+  /** The body of a refusal so far, while it is held back. */
   private held: Buffer[] | undefined;
   private heldBytes = 0;
-  /** Our answer has begun to go down. */
-  begun = false;
   private reused = false;
   private resent = false;
   /** Why this exchange goes no further. */
@@ -84,11 +84,11 @@ export class Exchange implements Passenger {
     const { body } = outgoing;
     // A client that stops amid its upload would keep a connection to the API from everybody else. Once the answer is on
     // its way, the limits of answers hold.
-    if (body instanceof Upload && idleMs > 0) body.watch(idleMs, () => this.begun || this.stop(stalled()));
+    if (body instanceof Upload) body.watch(idleMs, (stalled) => this.begun || this.stop(stalled));
     if (totalMs > 0) this.timer = setTimeout(() => this.stop(tooLate()), totalMs);
   }
 
-  /** Sends the request with this access token. Resolves when the answer has gone down, or is a 401 that is held back. */
+  /** Sends the request with this access token. Resolves when the answer has gone down, or is a refusal that is held back. */
   async send(accessToken: string): Promise<Sent<void>> {
     if (this.stopped) throw this.stopped;
     this.headers = this.outgoing.headers.concat('Authorization', `${this.profile.scheme} ${accessToken}`);
@@ -98,12 +98,17 @@ export class Exchange implements Passenger {
     });
   }
 
-  /** Hands a 401 down that was held back and stands. */
+  /** Hands a refusal down that was held back and stands. */
   passOn(): void {
     if (this.held === undefined || this.res.headersSent) return;
     if (this.stopped) throw this.stopped; // after the answer, while a renewal was waited for
-    this.writeHead();
-    this.res.end(this.req.method === 'HEAD' ? undefined : Buffer.concat(this.held));
+    try {
+      this.writeHead();
+      this.res.end(this.req.method === 'HEAD' ? undefined : Buffer.concat(this.held));
+    } catch (error) {
+      this.giveUp(error);
+      throw error;
+    }
   }
 
   /** Frees what the exchange holds, however it ended. */
@@ -142,14 +147,23 @@ export class Exchange implements Passenger {
       return;
     }
     if (this.outgoing.body instanceof Upload) this.outgoing.body.forget();
-    if (!this.begin()) return;
-    // A 304 may tell the length of what it stands for (RFC 9110 §8.6); the HTTP client then takes it for a broken answer.
-    if (status === 304) this.complete();
+    try {
+      this.writeHead();
+      // A 304 may tell the length of what it stands for (RFC 9110 §8.6); the HTTP client then takes it for a broken answer.
+      if (status === 304) this.complete();
+    } catch (error) {
+      this.giveUp(error);
+    }
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    const down = this.held ? this.hold(this.held, chunk) : chunk;
-    if (!down || this.res.write(down)) return;
+    try {
+      const down = this.held ? this.hold(this.held, chunk) : chunk;
+      if (!down || this.res.write(down)) return;
+    } catch (error) {
+      this.giveUp(error);
+      return;
+    }
     controller.pause();
     this.awaitReader();
   }
@@ -157,17 +171,13 @@ export class Exchange implements Passenger {
   onResponseEnd(): void {
     this.upstream.over();
     if (this.connection) this.connection.served = true;
-    if (this.held === undefined) {
-      this.complete();
-      return;
+    if (this.over) return; // a 304 was complete with its head
+    try {
+      if (this.held) this.judge(this.held);
+      else this.complete();
+    } catch (error) {
+      this.giveUp(error);
     }
-    const encoding = headerValue(this.rawHeaders, 'content-encoding');
-    const text = unpackedText(Buffer.concat(this.held), encoding, MAX_401_BYTES);
-    const expired = this.profile.isExpired(headerValue(this.rawHeaders, 'www-authenticate'), text);
-    const { body } = this.outgoing;
-    this.replayBody = body instanceof Upload ? body.replay() : undefined;
-    const replayable = !(body instanceof Upload) || this.replayBody !== undefined;
-    this.settle?.resolve({ value: undefined, expired, replayable });
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
@@ -198,10 +208,30 @@ export class Exchange implements Passenger {
     this.controller?.resume();
   }
 
+  /** What does this refusal say of the token, and can the request be sent again? */
+  private judge(held: readonly Buffer[]): void {
+    const encoding = headerValue(this.rawHeaders, 'content-encoding');
+    const text = unpackedText(Buffer.concat(held), encoding, MAX_REFUSAL_BYTES);
+    const expired = this.profile.isExpired(headerValue(this.rawHeaders, 'www-authenticate'), text);
+    const { body } = this.outgoing;
+    this.replayBody = body instanceof Upload ? body.replay() : undefined;
+    const replayable = !(body instanceof Upload) || this.replayBody !== undefined;
+    this.settle?.resolve({ value: undefined, expired, replayable });
+  }
+
   private complete(): void {
-    this.over = true; // the answer is on its way: that it closes now is no client who left
     this.res.end();
+    this.over = true; // the answer is on its way: that it closes now is no client who left
     this.settle?.resolve(DONE);
+  }
+
+  /**
+   * Ends the exchange because of what the application's functions threw: a hook, or what middleware has put in place of
+   * the answer's methods. express-session's `end` calls the session store, for one. Thrown on, the HTTP client would
+   * tell it as a failure of the API, of a request that may be over already.
+   */
+  private giveUp(error: unknown): void {
+    this.stop(error instanceof Error ? error : new Error(String(error)));
   }
 
   private dispatch(): void {
@@ -282,30 +312,20 @@ export class Exchange implements Passenger {
     );
   }
 
-  /** Begins the answer, unless the application's own hook throws: that ends the exchange, and is not the API's fault. */
-  private begin(): boolean {
-    try {
-      this.writeHead();
-      return true;
-    } catch (error) {
-      this.stop(error instanceof Error ? error : new Error(String(error)));
-      return false;
-    }
-  }
-
   private writeHead(): void {
     const down = responseHeadersDown(this.rawHeaders, this.down, this.status);
     writeHead(this.res, this.status, down);
     this.begun = true;
   }
 
-  /** Keeps a piece of a 401. Answers what must go down after all: no error of the API is that long. */
+  /** Keeps a piece of a refusal. Answers what must go down after all: no error of the API is that long. */
   private hold(held: Buffer[], chunk: Buffer): Buffer | undefined {
     held.push(chunk);
     this.heldBytes += chunk.length;
-    if (this.heldBytes <= MAX_401_BYTES) return undefined;
+    if (this.heldBytes <= MAX_REFUSAL_BYTES) return undefined;
     this.held = undefined;
-    return this.begin() ? Buffer.concat(held) : undefined;
+    this.writeHead();
+    return Buffer.concat(held);
   }
 }
 
@@ -319,13 +339,6 @@ function upstreamError(error: Error): UpstreamError {
         status: 502,
         cause: error,
       });
-}
-
-function stalled(): RequestRefusedError {
-  return new RequestRefusedError('The rest of the request did not come in time.', {
-    code: 'request_timeout',
-    status: 408,
-  });
 }
 
 function allBusy(): UnavailableError {

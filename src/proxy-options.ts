@@ -1,5 +1,6 @@
 import { type IncomingMessage, validateHeaderName, validateHeaderValue } from 'node:http';
 import type { SessionData, SessionOptions } from 'express-session';
+import { type AllowedRequest, type AllowRule, allowFunction } from './allow.js';
 import type { HeaderEditor } from './header-editor.js';
 import { ExpressLane, laneStore } from './lane.js';
 import { OptionCheck } from './options.js';
@@ -14,25 +15,6 @@ export interface ProxyStrategy extends SignedInTokens {
   readonly userAgent: string;
   /** Where the application is reached; its pages may call the proxy. */
   readonly origin: string | undefined;
-}
-
-/** One entry of an allow-list. */
-export interface AllowRule {
-  readonly methods: readonly string[];
-  /** A path as it goes up (`/v1/listings`), or everything below one (`/v1/listings/*`). */
-  readonly path: string;
-  /** Let `X-HTTP-Method-Override: GET` pass here. Default false. */
-  readonly override?: boolean;
-}
-
-export interface AllowedRequest {
-  readonly method: string;
-  /**
-   * Without the query, and just as it was sent: letters may be encoded (`/v1/%63ontacts`) or in another case. So say
-   * what may pass, never what may not.
-   */
-  readonly path: string;
-  readonly override: boolean;
 }
 
 export interface SparkProxyOptions<Session extends SessionOptions | undefined = undefined> {
@@ -65,7 +47,7 @@ export interface SparkProxyOptions<Session extends SessionOptions | undefined = 
   /** Bytes of a body kept for one replay after an expired token. Default 65 536. */
   readonly replayLimit?: number;
   readonly timeouts?: Partial<Timeouts>;
-  /** Connections to the API that one process keeps. Default 128. */
+  /** At most, to the API, of this `sparkProxy` in one process; further requests wait up to `connectMs`. Default 128. */
   readonly connections?: number;
   /** Sent as `X-SparkApi-User-Agent`. Default: the strategy's. */
   readonly userAgent?: string;
@@ -109,9 +91,6 @@ export interface ProxySettings {
   readonly onResponse: SparkProxyOptions['onResponse'];
   readonly onError: SparkProxyOptions['onError'];
 }
-
-/** Methods that pass through the proxy at all. */
-export const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
 const OPTION_NAMES: readonly (keyof SparkProxyOptions)[] = [
   'strategy',
@@ -242,29 +221,6 @@ function checkFlags(check: OptionCheck, options: Omit<SparkProxyOptions, 'sessio
     if (value !== undefined && typeof value !== 'boolean')
       check.problem(`"${name}" is of type ${typeof value}; write true or false.`);
   }
-}
-
-function allowFunction(check: OptionCheck, allow: SparkProxyOptions['allow']): ProxySettings['allow'] {
-  if (allow === undefined) return undefined;
-  // Compared with true, because the promise of an async function is truthy and would let everything pass.
-  if (typeof allow === 'function') return (request) => allow(request) === true;
-  if (!Array.isArray(allow)) {
-    check.problem("\"allow\" is neither a list nor a function; write [{ methods: ['GET'], path: '/v1/listings' }].");
-    return undefined;
-  }
-  const rules: readonly AllowRule[] = allow;
-  for (const [i, { methods, path }] of rules.entries()) {
-    if (!Array.isArray(methods) || methods.length === 0 || !methods.every((method) => METHODS.has(method)))
-      check.problem(`"allow[${i}].methods" must be a list out of ${[...METHODS].join(', ')}.`);
-    if (typeof path !== 'string' || !/^\/(?:[^*]*|(?:[^*]*\/)?\*)$/.test(path))
-      check.problem(`"allow[${i}].path" must be a path like '/v1/listings', or '/v1/listings/*' for all below it.`);
-  }
-  return (request) => rules.some((rule) => allows(rule, request));
-}
-
-function allows({ methods, path, override }: AllowRule, request: AllowedRequest): boolean {
-  if (!methods.includes(request.method) || (request.override && override !== true)) return false;
-  return path.endsWith('/*') ? request.path.startsWith(path.slice(0, -1)) : request.path === path;
 }
 
 function originList(check: OptionCheck, origins: unknown): readonly string[] | undefined {

@@ -1,17 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { SessionOptions } from 'express-session';
+import { type AllowedRequest, METHODS } from './allow.js';
+import { bodyUp, formUp } from './body-up.js';
 import { refuseCrossSite } from './cross-site.js';
 import { RequestRefusedError, SignInRequiredError, SparkError, safeCause, UnavailableError } from './errors.js';
-import { ClientGone, Exchange, type Outgoing } from './exchange.js';
+import { ClientGone, Exchange } from './exchange.js';
 import { type HeaderEditor, ListEditor } from './header-editor.js';
 import { isOursInAnswer, requestHeadersUp, staysHere, type WayDown } from './headers.js';
 import { shareHiddenClasses } from './hidden-class.js';
 import type { ExpressLane } from './lane.js';
-import { type PathRefusal, refuseQuery, refuseTarget } from './paths.js';
+import { refuseTarget } from './paths.js';
 import {
-  type AllowedRequest,
   type ExpressLaneOptions,
-  METHODS,
   type ProxySettings,
   parseProxyOptions,
   type SparkProxyOptions,
@@ -19,17 +19,10 @@ import {
 import { isWatched, outcomeOf, publishRequest, type RequestEvent } from './report.js';
 import { tokenKeyInLane, tokenKeyOf } from './session.js';
 import { adoptedKey } from './tokens/service.js';
-import { announcesBody, Upload } from './upload.js';
 
+export type { AllowedRequest, AllowRule } from './allow.js';
 export type { HeaderEditor } from './header-editor.js';
-export type {
-  AllowedRequest,
-  AllowRule,
-  Caller,
-  ExpressLaneOptions,
-  ProxyStrategy,
-  SparkProxyOptions,
-} from './proxy-options.js';
+export type { Caller, ExpressLaneOptions, ProxyStrategy, SparkProxyOptions } from './proxy-options.js';
 export { REQUEST_CHANNEL, type RequestEvent } from './report.js';
 
 export type ProxyHandler = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void;
@@ -192,46 +185,6 @@ function addOurs(headers: string[], request: AllowedRequest, settings: ProxySett
   if (request.override) headers.push('X-HTTP-Method-Override', 'GET');
 }
 
-/** A query that travels as a form is judged like one in the target: so all of it is read before any goes up. */
-async function formUp(req: IncomingMessage, settings: ProxySettings): Promise<Outgoing['body']> {
-  if (!announcesBody(req)) return null;
-  if (req.headers['content-encoding'] !== undefined)
-    throw refused(400, 'method_override', 'A form that stands for the query must not be compressed.');
-  const form = isConsumed(req) ? rawBodyOf(req) : await wholeBody(req);
-  const refusal: PathRefusal | undefined = refuseQuery(form.toString('latin1'), settings.pathRules);
-  if (refusal) throw refused(refusal.status, refusal.code, refusal.message);
-  return form;
-}
-
-/** Longer than any query. */
-const MAX_FORM_BYTES = 256 * 1024;
-
-/** Reads on when it is too long, because a client that writes does not come to read the answer. */
-async function wholeBody(req: IncomingMessage): Promise<Buffer> {
-  return await new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    req.on('data', (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes <= MAX_FORM_BYTES) chunks.push(chunk);
-      else reject(refused(413, 'form_too_long', 'The form that stands for the query is longer than 256 KiB.'));
-    });
-    req.on('end', () => resolve(Buffer.concat(chunks)));
-    const gone = (): void => reject(new ClientGone());
-    req.on('error', gone);
-    req.on('close', gone);
-  });
-}
-
-/** The body to send, if there is one; the length of one that is streamed goes to the headers. */
-function bodyUp(req: IncomingMessage, headers: string[], settings: ProxySettings): Outgoing['body'] {
-  if (!announcesBody(req)) return null;
-  const body = bodyOf(req, settings.replayLimit);
-  const length = req.headers['content-length'];
-  if (body instanceof Upload && length !== undefined) headers.push('Content-Length', length);
-  return body;
-}
-
 async function edited(
   headers: string[],
   isOurs: (lower: string) => boolean,
@@ -251,25 +204,6 @@ function wayDown(req: IncomingMessage, { upstream, onResponse }: ProxySettings):
     editor.close();
   };
   return { target: upstream.origin, baseUrl, edit };
-}
-
-/** The body to send: the stream, or what a parser kept of it. A body rebuilt from parsed values would not be the same. */
-function bodyOf(req: IncomingMessage, replayLimit: number): Buffer | Upload {
-  return isConsumed(req) ? rawBodyOf(req) : new Upload(req, replayLimit);
-}
-
-function isConsumed(req: IncomingMessage): boolean {
-  return req.readableDidRead || req.readableEnded || req.destroyed;
-}
-
-function rawBodyOf(req: IncomingMessage): Buffer {
-  const { rawBody } = req as { rawBody?: unknown };
-  // Parsers keep the bytes of a compressed body only after they unpacked it: no longer what the headers say.
-  if (Buffer.isBuffer(rawBody) && req.headers['content-encoding'] === undefined) return rawBody;
-  throw new RequestRefusedError(
-    'A body parser consumed the body before the proxy: mount sparkProxy before the parser, or keep the bytes as req.rawBody.',
-    { code: 'body_consumed', status: 500 },
-  );
 }
 
 function answerError(res: ServerResponse, error: SparkError, { tokens }: ProxySettings): void {

@@ -6,10 +6,11 @@ export const REQUEST_CHANNEL = 'passport-spark:request';
 
 export interface RequestEvent {
   /**
-   * `answered`: the API's answer went down, whatever its status. `refused`: by a rule, nobody is signed in, or the client
-   * stopped amid its upload. `unavailable`: a store or the renewal is away. `upstream-failed`: the API could not be
-   * reached, or was late. `cut`: the API broke off within its answer. `client-gone`: nobody waits any more. `failed`: a
-   * function of the application threw.
+   * `answered`: the API's answer went down, whatever its status. `refused`: by a rule, nobody is signed in, the client
+   * stopped amid its upload, or a body parser stands before the proxy. `unavailable`: a store or the renewal is away, the
+   * request has no session, too many wait for a renewal, or all connections to the API are busy. `upstream-failed`: the
+   * API could not be reached, or was late. `cut`: the API broke off within its answer. `client-gone`: nobody waits any
+   * more. `failed`: a function of the application threw, or middleware within its answer.
    */
   readonly outcome: 'answered' | 'refused' | 'unavailable' | 'upstream-failed' | 'cut' | 'client-gone' | 'failed';
   readonly method: string;

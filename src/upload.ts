@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { Transform, type TransformCallback } from 'node:stream';
+import { RequestRefusedError } from './errors.js';
 
 /** Bytes that all uploads of this process keep for a replay together, at the most. */
 const PROCESS_LIMIT = 64 * 1024 * 1024;
@@ -38,11 +39,15 @@ export class Upload extends Transform {
     req.pipe(this);
   }
 
-  /** Calls `stalled` when nothing comes for so many milliseconds, although all that came has been passed on. */
-  watch(ms: number, stalled: () => void): void {
+  /**
+   * Calls `stalled`, with what to answer, when nothing comes for so many milliseconds, although all that came has been
+   * passed on. 0: never.
+   */
+  watch(ms: number, stalled: (reason: RequestRefusedError) => void): void {
+    if (ms === 0) return;
     this.watchdog = setTimeout(() => {
       if (this.writableLength > 0) this.watchdog?.refresh();
-      else stalled();
+      else stalled(requestTimeout());
     }, ms);
   }
 
@@ -87,4 +92,11 @@ export class Upload extends Transform {
     this.size += chunk.length;
     keptByProcess += chunk.length;
   }
+}
+
+function requestTimeout(): RequestRefusedError {
+  return new RequestRefusedError('The rest of the request did not come in time.', {
+    code: 'request_timeout',
+    status: 408,
+  });
 }

@@ -63,11 +63,6 @@ export class Upstream {
   withdraw(options: LabelledOptions): void {
     this.waiting.delete(options);
   }
-
-  /** Closes the connections; exchanges under way end first. */
-  async close(): Promise<void> {
-    await this.pool.close();
-  }
 }
 
 /** Handles one exchange, and is told over which connection it goes. */

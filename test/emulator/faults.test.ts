@@ -1,5 +1,5 @@
 import type { GrantFault } from '../../src/emulator/index.js';
-import { type Spark, startEmulator, type Tokens } from './start.js';
+import { type Spark, startEmulator, type Tokens, until } from './start.js';
 
 const refresh = (tokens: Tokens) => ({ grant_type: 'refresh_token', refresh_token: tokens.refresh_token });
 
@@ -70,6 +70,7 @@ describe('a grant fault before the work', () => {
 
     const answer = spark.grant(refresh(tokens));
     const failure = expect(answer).rejects.toThrow('fetch failed');
+    await until(() => spark.grants('refresh_token').length > 0);
     await expect(Promise.race([answer, sleep(50, 'silent')])).resolves.toBe('silent');
 
     await spark.close();
@@ -108,6 +109,7 @@ describe('a grant fault after the work', () => {
 
     const answer = spark.grant(refresh(tokens));
     const failure = expect(answer).rejects.toThrow('fetch failed');
+    await until(() => spark.grants('refresh_token').length > 0);
     await expect(Promise.race([answer, sleep(50, 'silent')])).resolves.toBe('silent');
 
     expect(spark.grants('refresh_token')[0]?.issued).not.toBeNull();
@@ -158,31 +160,35 @@ describe('a delayed grant', () => {
     ['after', expect.objectContaining({ accessToken: expect.any(String) })],
   ] as const)('can wait %s the work', async (when, issuedMeanwhile) => {
     const spark = await startEmulator();
-    spark.delayNextGrant(150, 1, when);
+    spark.delayNextGrant(500, 1, when);
     const startedAt = performance.now();
 
     const answer = spark.grant({ grant_type: 'password', username: 'agent', password: 'spark' });
-    await sleep(60);
+    await until(() => spark.grants().length > 0);
     expect(spark.grants()).toMatchObject([{ status: null, issued: issuedMeanwhile }]);
 
     expect((await answer).status).toBe(200);
-    expect(performance.now() - startedAt).toBeGreaterThan(140);
+    expect(performance.now() - startedAt).toBeGreaterThan(490);
   });
 
   it('does its work although the client has left', async () => {
     const spark = await startEmulator();
     const tokens = await spark.tokensOf('agent');
-    spark.delayNextGrant(80);
+    spark.delayNextGrant(300);
+    const client = new AbortController();
 
     const request = spark.get('/v1/oauth2/grant', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ client_id: 'emulator-client', client_secret: 'emulator-secret', ...refresh(tokens) }),
-      signal: AbortSignal.timeout(30),
+      signal: client.signal,
     });
+    const failure = expect(request).rejects.toThrow();
+    await until(() => spark.grants('refresh_token').length > 0);
+    client.abort();
 
-    await expect(request).rejects.toThrow();
-    await sleep(120);
+    await failure;
+    await until(() => spark.grants('refresh_token')[0]?.issued != null);
     expect(await isSpent(spark, tokens)).toBe(true);
   });
 });

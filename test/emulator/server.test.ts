@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import express from 'express';
 import { createSparkEmulator } from '../../src/emulator/index.js';
-import { CALLBACK, envelopeOf, spark, startEmulator } from './start.js';
+import { CALLBACK, envelopeOf, spark, startEmulator, until } from './start.js';
 
 describe('listen()', () => {
   it('serves on the own machine only and tells its address', async () => {
@@ -101,7 +101,3 @@ it('survives clients that leave in the middle of their request, and reports no e
     errors.mockRestore();
   }
 });
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
-}

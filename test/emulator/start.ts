@@ -109,6 +109,11 @@ export function alertOf(html: string): string | undefined {
   return /<p role="alert"[^>]*>([^<]*)</.exec(html)?.[1];
 }
 
+/** Waits until `condition` holds, for as long as the test has. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
 function unescapeHTML(text: string): string {
   return text
     .replaceAll('&lt;', '<')

@@ -251,7 +251,7 @@ const CASES: readonly Case[] = [
     status: 401,
     code: SIGN_IN,
     calls: ['get ann', 'set ann 60'],
-    setCookie: /^connect\.sid=s%3Aann\.[^;]+; Path=\/; Expires=[^;]+:xx GMT; HttpOnly$/,
+    setCookie: /^connect\.sid=s%3Aann\.[^;]+; Path=\/; Expires=; HttpOnly$/,
     after: leftOfForeign,
     left: { spark: undefined, kept: 1, record: undefined },
   },
@@ -397,7 +397,8 @@ async function outcome(road: Road, storeName: StoreName, one: Case): Promise<Rec
     status: reply.status,
     code: reply.json.D?.Error,
     headers: Object.keys(reply.headers).sort(),
-    setCookie: reply.headers['set-cookie']?.map((cookie) => cookie.replace(/:\d\d GMT/, ':xx GMT')),
+    // Without the date, which may be another in the next run.
+    setCookie: reply.headers['set-cookie']?.map((cookie) => cookie.replace(/ Expires=[^;]+GMT;/, ' Expires=;')),
     token: upstream.seen[0]?.headers.authorization,
     calls: world.calls,
     left: await one.after?.(world),

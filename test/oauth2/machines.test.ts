@@ -21,7 +21,7 @@ beforeAll(async () => {
   const options = ['--bundle', '--platform=node', '--packages=external', '--log-level=error', `--outfile=${program}`];
   execFileSync(join(ROOT, 'node_modules', '.bin', 'esbuild'), [join(__dirname, 'servers', 'machine.ts'), ...options]);
   [redis, server] = await Promise.all([startRedis(), startServer('oauth2-server.cjs')]);
-  const env = { SERVER: server, REDIS_URL: redis.url };
+  const env = { SERVER: server, REDIS_URL: redis.socket };
   machines = await Promise.all(Array.from({ length: PROCESSES }, () => startProgram(program, env)));
 }, 60_000);
 

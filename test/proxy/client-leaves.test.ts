@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
-import type { Express } from 'express';
+import type { Express, RequestHandler, Response } from 'express';
 import { REQUEST_CHANNEL, type RequestEvent } from '../../src/index.js';
 import { keptBytes } from '../../src/upload.js';
 import { call, dial, EXPIRED, pause, startProxy, startRawUpstream, startUpstream, until } from './support.js';
@@ -15,6 +15,15 @@ afterEach(async () => {
   after?.();
   await until(() => keptBytes() === 0);
 });
+
+/** The outcomes of the requests until the test ends. */
+function noteOutcomes(): string[] {
+  const outcomes: string[] = [];
+  const listener = (event: unknown): unknown => outcomes.push((event as RequestEvent).outcome);
+  subscribe(REQUEST_CHANNEL, listener);
+  after = () => unsubscribe(REQUEST_CHANNEL, listener);
+  return outcomes;
+}
 
 describe('a client that leaves', () => {
   it('before its session was looked up: nothing goes up', async () => {
@@ -49,10 +58,7 @@ describe('a client that leaves', () => {
         came = true;
         next();
       });
-    const outcomes: string[] = [];
-    const listener = (event: unknown): unknown => outcomes.push((event as RequestEvent).outcome);
-    subscribe(REQUEST_CHANNEL, listener);
-    after = () => unsubscribe(REQUEST_CHANNEL, listener);
+    const outcomes = noteOutcomes();
     const { url, errors } = await startProxy({ target: upstream.url, before });
     const client = dial(url);
     const form = 'X-HTTP-Method-Override: GET\r\nContent-Type: application/x-www-form-urlencoded\r\n';
@@ -85,8 +91,7 @@ describe('a client that leaves', () => {
     client.write(`${HEAD('POST', 4)}body`);
     await until(() => began === 1);
     client.destroy();
-    await pause(50);
-    expect(keptBytes()).toBe(0);
+    await until(() => keptBytes() === 0);
 
     renewed();
     await pause(50);
@@ -192,26 +197,30 @@ describe('a client that leaves', () => {
 describe('an application that answers by itself meanwhile', () => {
   // A time-out middleware, say: what the API does after that must not break what was said already.
   it.each([
-    ['answers', '', (api: Socket) => api.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}')],
-    ['resets', '', (api: Socket) => api.resetAndDestroy()],
-    ['ends a refusal', 'HTTP/1.1 401 No\r\nContent-Length: 2\r\n\r\n{', (api: Socket) => api.write('}')],
-  ])('keeps its answer when the API %s', async (_what, before, act) => {
+    ['answers', '', (api: Socket) => api.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}'), 'client-gone'],
+    ['resets', '', (api: Socket) => api.resetAndDestroy(), 'upstream-failed'],
+    ['ends a refusal', 'HTTP/1.1 401 No\r\nContent-Length: 2\r\n\r\n{', (api: Socket) => api.write('}'), 'answered'],
+  ])('keeps its answer when the API %s', async (_what, before, act, outcome) => {
     const upstream = await startRawUpstream((socket) => socket.write(before));
-    const { url } = await startProxy({
-      target: upstream.url,
-      before: (app) =>
-        app.use((_req, res, next) => {
-          setTimeout(() => res.status(503).write('half a '), 50);
-          setTimeout(() => res.end('page'), 200);
-          next();
-        }),
-    });
+    const outcomes = noteOutcomes();
+    let answer: Response | undefined;
+    const note: RequestHandler = (_req, res, next) => {
+      answer = res;
+      next();
+    };
+    const { url } = await startProxy({ target: upstream.url, before: (app) => app.use(note) });
 
     const reply = call(`${url}/spark/v1/x`);
-    await pause(100);
+    await until(() => upstream.requests() === 1);
+    await pause(50); // so that the head of a refusal has come, and is held back
+    answer?.status(503).write('half a ');
     for (const { socket } of upstream.connections) act(socket);
+    await until(() => outcomes.length > 0);
+    answer?.end('page');
 
     expect(await reply).toMatchObject({ status: 503, broken: false });
     expect((await reply).body.toString()).toBe('half a page');
+    expect(outcomes).toEqual([outcome]);
+    expect(upstream.requests()).toBe(1);
   });
 });

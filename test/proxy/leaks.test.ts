@@ -41,7 +41,7 @@ beforeAll(async () => {
   redis = await startRedis();
   await startApplication({
     api: `http://127.0.0.1:${(apiServer.address() as AddressInfo).port}`,
-    redisPort: redis.port,
+    redis: redis.socket,
     secret: SECRET,
     people: ['agent', ...Array.from({ length: REQUESTS / WORLDS / 10 }, (_, i) => `newcomer${i}`)],
     connections: CONNECTIONS,

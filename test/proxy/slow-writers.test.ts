@@ -4,6 +4,7 @@ import { call, dial, pause, startProxy, startRawUpstream, startUpstream, until }
 
 const HEAD =
   'POST /spark/v1/x HTTP/1.1\r\nHost: app.example.com\r\nSec-Fetch-Site: same-origin\r\nContent-Type: application/json\r\n';
+const FORM_HEAD = HEAD.replace('json', 'x-www-form-urlencoded\r\nX-HTTP-Method-Override: GET');
 
 /** A raw connection, and what came back over it so far. */
 function open(url: string): { socket: Socket; answer(): string } {
@@ -69,11 +70,30 @@ describe('a client that stops sending', () => {
     await free();
   });
 
-  it('may send its body bit by bit for longer than idleMs', async () => {
+  // A form that stands for the query is read before there is an exchange, and kept the connection open for as long.
+  it('is told so amid a form that stands for the query, too', async () => {
+    const upstream = await startUpstream();
+    const { url, errors } = await startProxy({ target: upstream.url, proxy: { timeouts: { idleMs: 200 } } });
+    const { socket, answer } = open(url);
+    socket.write(`${FORM_HEAD}Content-Length: 100\r\n\r\n_filter=half`);
+    await until(() => answer().endsWith('}'));
+
+    expect(answer()).toMatch(/^HTTP\/1\.1 408 /);
+    expect(answer()).toMatch(/^Connection: close\r$/m);
+    expect(answer()).toContain('"Error":"request_timeout"');
+    expect(errors).toMatchObject([{ code: 'request_timeout' }]);
+    expect(upstream.seen).toEqual([]);
+    await until(() => socket.destroyed);
+  });
+
+  it.each([
+    ['body', HEAD],
+    ['form that stands for the query', FORM_HEAD],
+  ])('may send its %s bit by bit for longer than idleMs', async (_what, head) => {
     const upstream = await startUpstream();
     const { url, errors } = await startProxy({ target: upstream.url, proxy: { timeouts: { idleMs: 1_000 } } });
     const { socket, answer } = open(url);
-    socket.write(`${HEAD}Content-Length: 8\r\n\r\n`);
+    socket.write(`${head}Content-Length: 8\r\n\r\n`);
     for (const letter of 'bits-ok.') {
       await pause(200);
       socket.write(letter);

@@ -36,12 +36,12 @@ describe('time limits', () => {
 
   it('for the whole exchange are off unless they are set', async () => {
     const upstream = await startRawUpstream((socket) => {
-      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n12');
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 22\r\n\r\n12');
       const drip = setInterval(() => socket.write('3'), 40);
       socket.once('close', () => clearInterval(drip));
     });
     const patient = await startProxy({ target: upstream.url });
-    const strict = await startProxy({ target: upstream.url, proxy: { timeouts: { totalMs: 30 } } });
+    const strict = await startProxy({ target: upstream.url, proxy: { timeouts: { totalMs: 500 } } });
 
     expect(await call(`${patient.url}/spark/v1/x`)).toMatchObject({ status: 200, broken: false });
     expect(await call(`${strict.url}/spark/v1/x`)).toMatchObject({ status: 200, broken: true });

@@ -6,30 +6,18 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 
 export interface RedisServer {
-  readonly url: string;
-  readonly port: number;
+  /** Path of its Unix socket, which clients take in place of a URL: no port that somebody else could have. */
+  readonly socket: string;
   /** A client that is closed with the server. */
   connect(): Redis;
   stop(): Promise<void>;
 }
 
 /** A real redis-server of this test's own. */
-export async function startRedis(extra: readonly string[] = []): Promise<RedisServer> {
+export async function startRedis(): Promise<RedisServer> {
   const dir = await mkdtemp(join(tmpdir(), 'spark-redis-'));
-  const port = await freePort();
-  const args = [
-    '--port',
-    String(port),
-    '--bind',
-    '127.0.0.1',
-    '--save',
-    '',
-    '--appendonly',
-    'no',
-    '--dir',
-    dir,
-    ...extra,
-  ];
+  const socket = join(dir, 'redis.sock');
+  const args = ['--port', '0', '--unixsocket', socket, '--save', '', '--appendonly', 'no', '--dir', dir];
   const server = spawn('redis-server', args, { stdio: 'ignore' });
   const ended = new Promise<void>((resolve) => server.once('exit', () => resolve()));
   await new Promise<void>((resolve, reject) => {
@@ -38,15 +26,14 @@ export async function startRedis(extra: readonly string[] = []): Promise<RedisSe
   });
   const clients: Redis[] = [];
   const connect = (): Redis => {
-    const client = new Redis(port, '127.0.0.1', { retryStrategy: () => 20 });
+    const client = new Redis(socket, { retryStrategy: () => 20 });
     client.on('error', () => undefined); // while the server starts, and in tests that stop it
     clients.push(client);
     return client;
   };
   await connect().ping();
   return {
-    url: `redis://127.0.0.1:${port}`,
-    port,
+    socket,
     connect,
     stop: async () => {
       for (const client of clients) client.disconnect();

@@ -21,7 +21,8 @@ import { keptBytes } from '../../../src/upload.js';
 
 export interface Settings {
   readonly api: string;
-  readonly redisPort: number;
+  /** Path of its Unix socket. */
+  readonly redis: string;
   readonly secret: string;
   /** Names of the people who are signed in: their session ids, and with the world's name and a number their tokens. */
   readonly people: readonly string[];
@@ -54,7 +55,7 @@ export interface State {
 
 const DAY_MS = 86_400_000;
 const settings = JSON.parse(process.argv[2] ?? '{}') as Settings;
-const redis = new Redis(settings.redisPort, '127.0.0.1');
+const redis = new Redis(settings.redis);
 const servers: ReturnType<typeof createServer>[] = [];
 const memoryTokens: MemoryTokenStore[] = [];
 const sessionStores: Store[] = [];
