@@ -16,6 +16,7 @@ import { messageOf } from './signin/messages.js';
 import { SparkOAuth2 } from './signin/oauth2.js';
 import { Once } from './signin/once.js';
 import {
+  callbackOf,
   parseStrategyOptions,
   type SparkAuthenticateOptions,
   type SparkSettings,
@@ -304,9 +305,6 @@ export class SparkStrategy extends OAuth2Strategy {
 
   /** A GET on the callback's path, and nothing else: any page may carry `?code=` or `?error=` in its own right. */
   private isCallback(req: ExpressRequest, options: SparkAuthenticateOptions): boolean {
-    const { callbackURL } = options;
-    const path =
-      callbackURL === undefined ? this.settings.callbackPath : new URL(callbackURL, 'http://localhost').pathname;
-    return req.method === 'GET' && urlParts(req).path === path;
+    return req.method === 'GET' && urlParts(req).path === callbackOf(this.settings, options).callbackPath;
   }
 }

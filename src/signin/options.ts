@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { AuthenticateOptions } from 'passport';
 import { ConfigError } from '../errors.js';
-import { OptionCheck, parseURL } from '../options.js';
+import { MAX_TIMER_MS, OptionCheck, parseURL, type Scope } from '../options.js';
 import { API_URL, FLOWS, type Flow, GRANT_PATH, PLATFORM_URL, ROLES, type Role } from '../platform.js';
 import type { TokenStore } from '../tokens/store.js';
 import { tokenStoreOption } from '../tokens/store-option.js';
@@ -58,7 +58,7 @@ export interface SparkStrategyOptions {
   readonly store?: StateStore;
   /** PKCE with S256 (RFC 7636). Default false: Spark does not document it. */
   readonly pkce?: boolean | 'S256';
-  readonly scope?: string | readonly string[];
+  readonly scope?: Scope;
   /** Default one space. */
   readonly scopeSeparator?: string;
   /** Trust `X-Forwarded-Proto` and `-Host` for a `callbackURL` that is a path. Default: Express' `trust proxy`. */
@@ -171,28 +171,33 @@ const NAMES: readonly (keyof SparkStrategyOptions)[] = [
   'grantTimeoutMs',
 ];
 
+const USER_AGENT_REMEDY = "write your application's name and version, like 'MyApp/1.0'.";
+/** What the options of one call belong to. */
+const AUTHENTICATE = "passport.authenticate('spark')";
+
 /** Checks the options of a strategy. @throws ConfigError that lists every problem and its remedy */
 export function parseStrategyOptions(options: SparkStrategyOptions, verify: unknown): SparkSettings {
   const check = new OptionCheck('SparkStrategy');
-  if (typeof options !== 'object' || options === null) {
-    check.problem('the first argument is no options object; write new SparkStrategy({ clientID, … }, verify).');
-    check.done();
-  }
+  check.object(options, 'write new SparkStrategy({ clientID, … }, verify).');
   check.known(options, NAMES);
   if (typeof verify !== 'function') {
     check.problem(
       'the verify function is missing; write (accessToken, refreshToken, params, profile, done) => done(null, profile).',
     );
   }
-  const apiURL = check.origin('apiURL', options.apiURL ?? API_URL);
+  const apiURL = check.origin('apiURL', options.apiURL ?? API_URL, `write the API's origin, like '${API_URL}'.`);
   const settings: SparkSettings = {
     clientID: check.text('clientID', options.clientID, 'write the client id of your API key.'),
     clientSecret: check.text('clientSecret', options.clientSecret, 'write the secret of your API key.'),
     ...callbackOptions(check, options),
-    userAgent: headerText(check, 'userAgent', options.userAgent ?? 'passport-spark'),
+    userAgent: check.header('userAgent', options.userAgent ?? 'passport-spark', USER_AGENT_REMEDY),
     ...roleOptions(check, options),
     tokenStore: tokenStoreOption(check, options.tokenStore),
-    platformURL: check.origin('platformURL', options.platformURL ?? PLATFORM_URL),
+    platformURL: check.origin(
+      'platformURL',
+      options.platformURL ?? PLATFORM_URL,
+      `write the origin where people sign in, like '${PLATFORM_URL}'.`,
+    ),
     apiURL,
     authorizationURL:
       options.authorizationURL === undefined
@@ -200,20 +205,23 @@ export function parseStrategyOptions(options: SparkStrategyOptions, verify: unkn
         : check.url('authorizationURL', options.authorizationURL)?.href,
     tokenURL:
       options.tokenURL === undefined ? apiURL + GRANT_PATH : (check.url('tokenURL', options.tokenURL)?.href ?? ''),
-    customHeaders: options.customHeaders ?? {},
+    customHeaders: check.headers('customHeaders', options.customHeaders),
     ...stateOptions(check, options),
-    scope: scopeText(options.scope, options.scopeSeparator),
+    scope: check.scope(options.scope, options.scopeSeparator ?? ' '),
     scopeSeparator: options.scopeSeparator ?? ' ',
-    proxy: options.proxy ?? false,
+    proxy: check.flag('proxy', options.proxy, false),
     sessionKey: check.text('sessionKey', options.sessionKey ?? 'spark', "write a name, like 'spark'."),
-    passReqToCallback: options.passReqToCallback ?? false,
-    skipUserProfile: options.skipUserProfile ?? false,
+    passReqToCallback: check.flag('passReqToCallback', options.passReqToCallback, false),
+    skipUserProfile:
+      typeof options.skipUserProfile === 'function'
+        ? options.skipUserProfile
+        : check.flag('skipUserProfile', options.skipUserProfile, false),
     cookieSecret: cookieSecret(check, options),
     onProfileFailure: check.oneOf('onProfileFailure', options.onProfileFailure, ['fail', 'continue'], 'fail'),
-    verifyAssertion: options.verifyAssertion ?? false,
+    verifyAssertion: check.flag('verifyAssertion', options.verifyAssertion, false),
     asked: attributeOptions(check, options),
     onUnknown: check.oneOf('onUnknown', options.onUnknown, ['retry', 'defer'], 'retry'),
-    grantTimeoutMs: check.number('grantTimeoutMs', options.grantTimeoutMs, 60_000, { min: 1 }),
+    grantTimeoutMs: check.whole('grantTimeoutMs', options.grantTimeoutMs, 60_000, { min: 1, max: MAX_TIMER_MS }),
   };
   check.done();
   return settings;
@@ -227,7 +235,9 @@ export function roleProblem(role: Role, flow: Flow, portal: SparkStrategyOptions
   }
   if (role !== 'vow' && portal !== undefined) return `"portal" goes with role 'vow', not '${role}'; leave it out.`;
   if (typeof portal === 'string') return portalProblem(portal);
-  return typeof portal === 'object' ? addressProblem(portal.authorizationURL) : undefined;
+  if (typeof portal === 'object') return addressProblem(portal.authorizationURL);
+  if (portal === undefined || portal === false || typeof portal === 'function') return undefined;
+  return `"portal" is of type ${typeof portal}; write the portal's name, like 'myportal'.`;
 }
 
 function attributeOptions(check: OptionCheck, options: SparkStrategyOptions): AttributeRequest {
@@ -248,11 +258,6 @@ function attributeOptions(check: OptionCheck, options: SparkStrategyOptions): At
   return asked;
 }
 
-/** Scopes as one text (RFC 6749 §3.3). */
-export function scopeText(scope: string | readonly string[] | undefined, separator = ' '): string | undefined {
-  return typeof scope === 'string' ? scope : scope?.join(separator);
-}
-
 function roleOptions(
   check: OptionCheck,
   options: SparkStrategyOptions,
@@ -264,18 +269,31 @@ function roleOptions(
   return { role, flow, portal: options.portal };
 }
 
+/** Where Spark sends people back to, and the path that they come back on. */
+export type CallbackPlace = Pick<SparkSettings, 'callbackURL' | 'callbackPath'>;
+
+/** The callback of one call of `authenticate`: its own, else the strategy's. @throws ConfigError */
+export function callbackOf(settings: CallbackPlace, { callbackURL }: SparkAuthenticateOptions): CallbackPlace {
+  if (callbackURL === undefined) return settings;
+  const check = new OptionCheck(AUTHENTICATE);
+  const place = callbackOptions(check, { callbackURL });
+  check.done();
+  return place;
+}
+
 function callbackOptions(
   check: OptionCheck,
-  options: SparkStrategyOptions,
-): Pick<SparkSettings, 'callbackURL' | 'callbackPath'> {
+  options: Pick<SparkStrategyOptions, 'callbackURL' | 'callbackPath'>,
+): CallbackPlace {
   const { callbackURL } = options;
   const isPath = typeof callbackURL === 'string' && /^\/(?![/\\])/.test(callbackURL);
   const url = isPath ? parseURL(`http://localhost${callbackURL}`) : check.url('callbackURL', callbackURL);
-  const path = options.callbackPath ?? url?.pathname ?? '';
-  if (options.callbackPath !== undefined && !options.callbackPath.startsWith('/')) {
+  const path: unknown = options.callbackPath ?? url?.pathname ?? '';
+  const isFromRoot = typeof path === 'string' && path.startsWith('/');
+  if (options.callbackPath !== undefined && !isFromRoot) {
     check.problem('"callbackPath" is no path; write it from the root, like \'/auth/spark/callback\'.');
   }
-  return { callbackURL: isPath ? callbackURL : (url?.href ?? ''), callbackPath: path };
+  return { callbackURL: isPath ? callbackURL : (url?.href ?? ''), callbackPath: isFromRoot ? path : '' };
 }
 
 function stateOptions(
@@ -312,13 +330,6 @@ function cookieSecret(check: OptionCheck, options: SparkStrategyOptions): string
   return secret ?? options.clientSecret;
 }
 
-function headerText(check: OptionCheck, name: string, value: unknown): string {
-  const text = check.text(name, value, "write your application's name and version, like 'MyApp/1.0'.");
-  if (!/^[\x20-\x7e]*$/.test(text))
-    check.problem(`"${name}" holds characters that a header can not; write plain ASCII.`);
-  return text;
-}
-
 /** Role, flow and portal of one sign-in, and where people go for it, where role and flow do not tell. */
 export interface RoleChoice {
   readonly role: Role;
@@ -333,12 +344,14 @@ export async function chooseRole(
   options: SparkAuthenticateOptions,
   req: IncomingMessage,
 ): Promise<RoleChoice> {
-  const role = options.role ?? settings.role;
-  const flow = options.flow ?? (role === 'vow' ? 'oauth2' : settings.flow);
+  const check = new OptionCheck(AUTHENTICATE);
+  const role = check.oneOf('role', options.role, ROLES, settings.role);
+  const flow = check.oneOf('flow', options.flow, FLOWS, role === 'vow' ? 'oauth2' : settings.flow);
+  check.done();
   const given = role === 'vow' ? (options.portal ?? settings.portal) : options.portal;
   const portal = typeof given === 'function' ? await given(req) : given;
   const problem = roleProblem(role, flow, portal);
-  if (problem) throw new ConfigError("passport.authenticate('spark')", [problem]);
+  if (problem) throw new ConfigError(AUTHENTICATE, [problem]);
   if (typeof portal === 'object') return { role, flow, portal: portal.name, authorizationURL: portal.authorizationURL };
   return { role, flow, portal: portal === false ? undefined : portal, authorizationURL: settings.authorizationURL };
 }
