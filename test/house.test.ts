@@ -45,6 +45,7 @@ const ROOMS = `
   signin/messages
   lane
   session
+  signin/sign-out
   signin/discover
   signin/call
   signin/refuse
