@@ -33,6 +33,7 @@ const ROOMS = `
   signin/portal
   signin/assertion
   signin/attributes
+  signin/role
   signin/options
   signin/state-store
   signin/transaction

@@ -1,19 +1,10 @@
-import type { IncomingMessage } from 'node:http';
 import type { AuthenticateOptions } from 'passport';
-import { ConfigError } from '../errors.js';
 import { MAX_TIMER_MS, OptionCheck, parseURL, type Scope } from '../options.js';
-import { API_URL, FLOWS, type Flow, GRANT_PATH, PLATFORM_URL, ROLES, type Role } from '../platform.js';
+import { API_URL, type Flow, GRANT_PATH, PLATFORM_URL, type Role } from '../platform.js';
 import type { TokenStore } from '../tokens/store.js';
 import { tokenStoreOption } from '../tokens/store-option.js';
 import { type AttributeRequest, AX_ATTRIBUTES, type AXAttribute, SREG_FIELDS, type SRegField } from './attributes.js';
-import { addressProblem, type DiscoveredPortal } from './portal.js';
-import { portalProblem } from './urls.js';
-
-/**
- * A portal's name, or what `strategy.discoverPortal` found; `false` is the multi-agent endpoint, where the consumer picks
- * one of the linked agents.
- */
-export type Portal = string | false | DiscoveredPortal;
+import { AUTHENTICATE, type PortalOption, type RoleSettings, roleOptions } from './role.js';
 
 /** A `store` for the state, with the arities that passport-oauth2 documents. */
 export interface StateStore {
@@ -37,7 +28,7 @@ export interface SparkStrategyOptions {
   /** Whom the key speaks for. Default `private`. */
   readonly role?: Role;
   /** With `role: 'vow'`: the agent's portal, or a function that tells it for a request. `false`: the multi-agent endpoint. */
-  readonly portal?: Portal | ((req: IncomingMessage) => Portal | Promise<Portal>);
+  readonly portal?: PortalOption;
   /** Default `oauth2`. `hybrid` (OpenID + OAuth 2) serves Private and IDX keys. */
   readonly flow?: Flow;
   /** Where tokens live. Default: a new `MemoryTokenStore`, for development. */
@@ -98,7 +89,7 @@ export interface SparkAuthenticateOptions extends AuthenticateOptions {
   /** Sign-in wall or ordinary route. Default: a wall when mounted by `app.use`, a route when on a route. `'fail'`: a wall that fails instead of answering. */
   wall?: boolean | 'fail';
   role?: Role;
-  portal?: SparkStrategyOptions['portal'];
+  portal?: PortalOption;
   flow?: Flow;
   callbackURL?: string;
   /** The page to go to after sign-in. Default: the page that was asked for. */
@@ -106,19 +97,15 @@ export interface SparkAuthenticateOptions extends AuthenticateOptions {
 }
 
 /** The options, checked and with their defaults. */
-export interface SparkSettings {
+export interface SparkSettings extends RoleSettings {
   readonly clientID: string;
   readonly clientSecret: string;
   readonly callbackURL: string;
   readonly callbackPath: string;
   readonly userAgent: string;
-  readonly role: Role;
-  readonly portal: SparkStrategyOptions['portal'];
-  readonly flow: Flow;
   readonly tokenStore: TokenStore;
   readonly platformURL: string;
   readonly apiURL: string;
-  readonly authorizationURL: string | undefined;
   readonly tokenURL: string;
   readonly customHeaders: Readonly<Record<string, string>>;
   readonly state: string | object | undefined;
@@ -172,9 +159,6 @@ const NAMES: readonly (keyof SparkStrategyOptions)[] = [
 ];
 
 const USER_AGENT_REMEDY = "write your application's name and version, like 'MyApp/1.0'.";
-/** What the options of one call belong to. */
-const AUTHENTICATE = "passport.authenticate('spark')";
-
 /** Checks the options of a strategy. @throws ConfigError that lists every problem and its remedy */
 export function parseStrategyOptions(options: SparkStrategyOptions, verify: unknown): SparkSettings {
   const check = new OptionCheck('SparkStrategy');
@@ -227,19 +211,6 @@ export function parseStrategyOptions(options: SparkStrategyOptions, verify: unkn
   return settings;
 }
 
-/** What is wrong with role, portal and flow together: the same rules for a strategy and for one call of `authenticate`. */
-export function roleProblem(role: Role, flow: Flow, portal: SparkStrategyOptions['portal']): string | undefined {
-  if (role === 'vow' && flow === 'hybrid') return "flow 'hybrid' does not serve role 'vow'; write flow: 'oauth2'.";
-  if (role === 'vow' && (portal === undefined || portal === null)) {
-    return "role 'vow' needs a portal; write portal: 'myportal', a function of the request, or false for the multi-agent endpoint.";
-  }
-  if (role !== 'vow' && portal !== undefined) return `"portal" goes with role 'vow', not '${role}'; leave it out.`;
-  if (typeof portal === 'string') return portalProblem(portal);
-  if (typeof portal === 'object') return addressProblem(portal.authorizationURL);
-  if (portal === undefined || portal === false || typeof portal === 'function') return undefined;
-  return `"portal" is of type ${typeof portal}; write the portal's name, like 'myportal'.`;
-}
-
 function attributeOptions(check: OptionCheck, options: SparkStrategyOptions): AttributeRequest {
   const { ax = [], sreg = [] } = options;
   const asked = { ax: ax === true ? AX_ATTRIBUTES : ax, sreg: sreg === true ? SREG_FIELDS : sreg };
@@ -256,17 +227,6 @@ function attributeOptions(check: OptionCheck, options: SparkStrategyOptions): At
     }
   }
   return asked;
-}
-
-function roleOptions(
-  check: OptionCheck,
-  options: SparkStrategyOptions,
-): Pick<SparkSettings, 'role' | 'flow' | 'portal'> {
-  const role = check.oneOf('role', options.role, ROLES, 'private');
-  const flow = check.oneOf('flow', options.flow, FLOWS, 'oauth2');
-  const problem = roleProblem(role, flow, options.portal);
-  if (problem) check.problem(problem);
-  return { role, flow, portal: options.portal };
 }
 
 /** Where Spark sends people back to, and the path that they come back on. */
@@ -328,30 +288,4 @@ function cookieSecret(check: OptionCheck, options: SparkStrategyOptions): string
     check.problem('"cookieSecret" is shorter than 32 characters; write a longer one, or leave it out.');
   }
   return secret ?? options.clientSecret;
-}
-
-/** Role, flow and portal of one sign-in, and where people go for it, where role and flow do not tell. */
-export interface RoleChoice {
-  readonly role: Role;
-  readonly flow: Flow;
-  readonly portal: string | undefined;
-  readonly authorizationURL: string | undefined;
-}
-
-/** Role, flow and portal of one sign-in: the call's own options before the strategy's. @throws ConfigError */
-export async function chooseRole(
-  settings: SparkSettings,
-  options: SparkAuthenticateOptions,
-  req: IncomingMessage,
-): Promise<RoleChoice> {
-  const check = new OptionCheck(AUTHENTICATE);
-  const role = check.oneOf('role', options.role, ROLES, settings.role);
-  const flow = check.oneOf('flow', options.flow, FLOWS, role === 'vow' ? 'oauth2' : settings.flow);
-  check.done();
-  const given = role === 'vow' ? (options.portal ?? settings.portal) : options.portal;
-  const portal = typeof given === 'function' ? await given(req) : given;
-  const problem = roleProblem(role, flow, portal);
-  if (problem) throw new ConfigError(AUTHENTICATE, [problem]);
-  if (typeof portal === 'object') return { role, flow, portal: portal.name, authorizationURL: portal.authorizationURL };
-  return { role, flow, portal: portal === false ? undefined : portal, authorizationURL: settings.authorizationURL };
 }
