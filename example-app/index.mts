@@ -1,2 +1,2 @@
-export type { EmulatorPerson, LoginSite, LoginSiteEmulator, LoginSiteOptions } from './index.js';
-export { createLoginSite } from './index.js';
+// Re-exports the CommonJS build, so that `import` and `require` share one implementation.
+export * from './index.js';

@@ -16,7 +16,11 @@ export class SparkError extends Error {
   }
 }
 
-/** Options or a set-up that can't work. Lists every problem, each with its remedy. Thrown when the application starts. */
+/**
+ * Options or a set-up that can't work. Lists every problem, each with its remedy. Thrown when the application starts, and
+ * at a request for what shows only there: the options of `passport.authenticate`, a portal that a function names, a session
+ * that the browser keeps, two clients with one session key.
+ */
 export class ConfigError extends SparkError {
   readonly problems: readonly string[];
 
@@ -78,7 +82,9 @@ export type GrantOutcome = 'not-sent' | 'refused' | 'unknown';
 
 /**
  * The token endpoint gave no tokens. Has the fields of passport-oauth2's class of the same name: `code` is the
- * OAuth error code (RFC 6749 §5.2) where the server gave one, else `not_sent`, `timeout`, `bad_response` or `server_error`.
+ * OAuth error code (RFC 6749 §5.2) where the server gave one, or `spark_` and the number of Spark's own envelope
+ * (`spark_1000`). Else `not_sent`, `timeout` or `connection_lost` (no answer), `server_error` (5xx), `rate_limited` (429), or
+ * `bad_response` (an answer without tokens that does not say why).
  */
 export class TokenError extends SparkError {
   readonly uri: string | undefined;

@@ -136,7 +136,7 @@ function refusal(
   secrets: readonly string[],
 ): TokenError {
   const { status } = response;
-  const retryAfterMs = retryAfter(response.headers.get('retry-after'));
+  const retryAfterMs = retryAfterOf(response);
   const fail = (message: string, code: string, outcome: GrantOutcome, uri?: string): TokenError =>
     new TokenError(redact(message, secrets), code, {
       outcome,
@@ -242,8 +242,9 @@ function parseObject(body: string): Record<string, unknown> | undefined {
   }
 }
 
-/** Seconds or a date (RFC 9110 §10.2.3), as milliseconds from now. */
-function retryAfter(header: string | null): number | undefined {
+/** `Retry-After`, in seconds or as a date (RFC 9110 §10.2.3), in milliseconds from now. */
+export function retryAfterOf({ headers }: Response): number | undefined {
+  const header = headers.get('retry-after');
   if (header === null) return undefined;
   const ms = /^\s*\d+\s*$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - Date.now();
   return Number.isFinite(ms) && ms > 0 ? ms : undefined;

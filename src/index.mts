@@ -1,1 +1,2 @@
+// Re-exports the CommonJS build, so that `import` and `require` share one implementation.
 export * from './index.js';

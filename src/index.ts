@@ -26,9 +26,10 @@ export {
 export type { Attributes, AXAttribute, SRegField } from './signin/attributes.js';
 export type { PortalSource } from './signin/discover.js';
 export type { SessionLink } from './signin/link.js';
-export type { Portal, SparkAuthenticateOptions, SparkStrategyOptions, StateStore } from './signin/options.js';
+export type { SparkAuthenticateOptions, SparkStrategyOptions, StateStore } from './signin/options.js';
 export type { DiscoveredPortal } from './signin/portal.js';
 export type { SparkProfile } from './signin/profile.js';
+export type { Portal } from './signin/role.js';
 export type {
   GrantParams,
   VerifyCallback,

@@ -1,4 +1,11 @@
+import { validateHeaderName } from 'node:http';
 import { ConfigError } from './errors.js';
+
+/** Scopes: a list, or a text that is already as the server wants it (RFC 6749 §3.3). */
+export type Scope = string | readonly string[];
+
+/** Node's timers count no further, in milliseconds: 24.8 days. A longer time would be over at once. */
+export const MAX_TIMER_MS = 2_147_483_647;
 
 /**
  * Gathers what is wrong with a set of options, so that one error names every problem and its remedy
@@ -17,6 +24,13 @@ export class OptionCheck {
   /** Throws one {@link ConfigError} when any problem was noted. */
   done(): void {
     if (this.problems.length > 0) throw new ConfigError(this.subject, this.problems);
+  }
+
+  /** The options as a whole. Throws at once when they are no object: then there is nothing else to look at. */
+  object(options: unknown, remedy: string): void {
+    if (typeof options === 'object' && options !== null) return;
+    this.problem(`the options are ${kind(options)}; ${remedy}`);
+    this.done();
   }
 
   /** Names that are no options, with the option that was probably meant. */
@@ -43,13 +57,54 @@ export class OptionCheck {
     return fallback;
   }
 
-  number(name: string, value: unknown, fallback: number, range: { min: number; max?: number }): number {
+  /** A flag. One that is read from the environment is a text, and `'false'` would switch it on. */
+  flag(name: string, value: unknown, fallback: boolean): boolean {
+    if (value === undefined) return fallback;
+    if (typeof value === 'boolean') return value;
+    this.problem(`"${name}" is ${found(value)}; write true or false (default ${fallback}).`);
+    return fallback;
+  }
+
+  /** A whole number: timers, sockets and Redis take no others, and would say so at the first request. */
+  whole(name: string, value: unknown, fallback: number, range: { min: number; max?: number }): number {
     if (value === undefined) return fallback;
     const max = range.max ?? Number.MAX_SAFE_INTEGER;
-    if (typeof value === 'number' && value >= range.min && value <= max) return value;
+    if (typeof value === 'number' && Number.isInteger(value) && value >= range.min && value <= max) return value;
     const limits = range.max === undefined ? `of at least ${range.min}` : `from ${range.min} to ${range.max}`;
-    this.problem(`"${name}" is ${found(value)}; write a number ${limits} (default ${fallback}).`);
+    this.problem(`"${name}" is ${found(value)}; write a whole number ${limits} (default ${fallback}).`);
     return fallback;
+  }
+
+  /** The text of one header, in ASCII: what else may stand there, servers read in different ways (RFC 9110 §5.5). */
+  header(name: string, value: unknown, remedy: string): string {
+    const text = this.text(name, value, remedy);
+    if (isHeaderText(text)) return text;
+    this.problem(`"${name}" holds characters that a header can not; write plain ASCII.`);
+    return '';
+  }
+
+  /** Headers by name. Says of what is wrong never the value, which may be a secret. */
+  headers(name: string, value: unknown): Readonly<Record<string, string>> {
+    if (value === undefined) return {};
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      this.problem(`"${name}" is ${kind(value)}; write an object: { 'X-Name': 'text' }.`);
+      return {};
+    }
+    for (const [header, text] of Object.entries(value)) {
+      if (!isHeaderName(header))
+        this.problem(`"${name}" has ${found(header)}, which is no header's name; leave it out.`);
+      else if (typeof text !== 'string') this.problem(`"${name}" has a ${header} that is ${kind(text)}; write a text.`);
+      else if (!isHeaderText(text))
+        this.problem(`"${name}" has a ${header} with characters that a header can not hold; write plain ASCII.`);
+    }
+    return value as Readonly<Record<string, string>>; // of texts alone: what is not was noted
+  }
+
+  /** Scopes as one parameter; undefined where there are none. */
+  scope(scope: unknown, separator: string): string | undefined {
+    if (scope === undefined || typeof scope === 'string' || isTextList(scope)) return scopeText(scope, separator);
+    this.problem("\"scope\" is neither a text nor a list of texts; write ['listings', 'contacts'].");
+    return undefined;
   }
 
   func(name: string, value: unknown, remedy: string): void {
@@ -57,10 +112,14 @@ export class OptionCheck {
   }
 
   /** An absolute `https:` URL; `http:` for loopback hosts only, because tokens and codes travel to it. */
-  url(name: string, value: unknown): URL | undefined {
+  url(
+    name: string,
+    value: unknown,
+    remedy = "write an absolute URL like 'https://app.example.com/…'.",
+  ): URL | undefined {
     const url = typeof value === 'string' ? parseURL(value) : undefined;
     if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
-      this.problem(`"${name}" is ${found(value)}; write an absolute URL like 'https://app.example.com/…'.`);
+      this.problem(`"${name}" is ${found(value)}; ${remedy}`);
       return undefined;
     }
     if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
@@ -74,14 +133,20 @@ export class OptionCheck {
   }
 
   /** Like {@link url}, without path and query: the origin of a service. */
-  origin(name: string, value: unknown): string {
-    const url = this.url(name, value);
+  origin(name: string, value: unknown, remedy: string): string {
+    const url = this.url(name, value, remedy);
     if (!url) return '';
     if (url.pathname !== '/' || url.search) {
       this.problem(`"${name}" has a path or query; write the origin alone: '${url.origin}'.`);
     }
     return url.origin;
   }
+}
+
+/** The scopes as one parameter (RFC 6749 §3.3); undefined where there are none. */
+export function scopeText(scope: Scope | undefined, separator: string): string | undefined {
+  const text = typeof scope === 'string' ? scope : scope?.join(separator);
+  return text === '' ? undefined : text;
 }
 
 export function parseURL(text: string): URL | undefined {
@@ -95,6 +160,23 @@ export function isLoopback(hostname: string): boolean {
     hostname === '[::1]' ||
     /^127(\.\d+){3}$/.test(hostname)
   );
+}
+
+function isHeaderName(name: string): boolean {
+  try {
+    validateHeaderName(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isHeaderText(text: string): boolean {
+  return /^[\x20-\x7e]*$/.test(text);
+}
+
+function isTextList(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
 function simplified(name: string): string {

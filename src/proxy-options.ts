@@ -1,9 +1,9 @@
-import { type IncomingMessage, validateHeaderName, validateHeaderValue } from 'node:http';
+import { type IncomingMessage, validateHeaderName } from 'node:http';
 import type { SessionData, SessionOptions } from 'express-session';
 import { type AllowedRequest, type AllowRule, allowFunction } from './allow.js';
 import type { HeaderEditor } from './header-editor.js';
 import { ExpressLane, laneStore } from './lane.js';
-import { OptionCheck } from './options.js';
+import { MAX_TIMER_MS, OptionCheck } from './options.js';
 import type { PathRules } from './paths.js';
 import type { SignedInTokens } from './session.js';
 import type { TokenService } from './tokens/service.js';
@@ -114,33 +114,48 @@ const OPTION_NAMES: readonly (keyof SparkProxyOptions)[] = [
   'onError',
 ];
 
+const TARGET_REMEDY = "write the API's origin, like 'https://api.example.com'.";
 const DEFAULT_TIMEOUTS: Timeouts = { connectMs: 10_000, headersMs: 60_000, idleMs: 60_000, totalMs: 0 };
 
 /** @throws ConfigError that lists every problem with the options and its remedy */
 export function parseProxyOptions(given: SparkProxyOptions | ExpressLaneOptions = {}): ProxySettings {
-  const { session, authorizeSession, ...options } = bothRoads(given);
   const check = new OptionCheck('sparkProxy');
+  check.object(given, 'write sparkProxy({ strategy }).');
+  const { session, authorizeSession, ...options } = bothRoads(given);
   const { strategy } = options;
   const tokens = options.tokens ?? strategy?.tokens;
   check.known(options, OPTION_NAMES);
   if (!tokens)
     check.problem('there is nobody to call for; write sparkProxy({ strategy }), or { tokens, target, tokenKey, … }.');
+  else if (!isTokenService(tokens)) {
+    check.problem(
+      options.tokens
+        ? '"tokens" is no token service; write client.tokens.'
+        : '"strategy" has no token service; write the SparkStrategy itself.',
+    );
+  }
   const target = options.target ?? strategy?.apiURL;
-  const origin = target === undefined && !tokens ? '' : check.origin('target', target);
+  const origin = target === undefined && !tokens ? '' : check.origin('target', target, TARGET_REMEDY);
   const store = session === undefined ? undefined : laneStore(check, session);
   if (session === undefined) checkTokenKey(check, options);
   else checkLane(check, options, authorizeSession);
-  checkFlags(check, options);
+  check.flag('public', options.public, false);
   check.func('onRequest', options.onRequest, 'write a function (headers, req) => void.');
   check.func('onResponse', options.onResponse, 'write a function (headers, req, status) => void.');
   check.func('onError', options.onError, 'write a function (error, req) => void.');
   const allow = allowFunction(check, options.allow);
   const origins = originList(check, options.origins) ?? (strategy?.origin === undefined ? [] : [strategy.origin]);
   const requireHeader = headerName(check, options.requireHeader);
-  const userAgent = headerText(check, options.userAgent) ?? strategy?.userAgent ?? 'passport-spark';
+  const userAgent = check.header(
+    'userAgent',
+    options.userAgent ?? strategy?.userAgent ?? 'passport-spark',
+    "write your application's name and version, like 'MyApp/1.0'.",
+  );
   const timeouts = timeoutOptions(check, options.timeouts);
-  const connections = whole(check, 'connections', options.connections, 128, 1);
-  const replayLimit = whole(check, 'replayLimit', options.replayLimit, 64 * 1024, 0);
+  const connections = check.whole('connections', options.connections, 128, { min: 1 });
+  const replayLimit = check.whole('replayLimit', options.replayLimit, 64 * 1024, { min: 0 });
+  const impersonation = check.flag('impersonation', options.impersonation, false);
+  const encodedSlashInKey = check.flag('encodedSlashInKey', options.encodedSlashInKey, false);
   check.done();
   if (!tokens) throw new Error('unreachable: the check above has thrown');
   return {
@@ -151,11 +166,7 @@ export function parseProxyOptions(given: SparkProxyOptions | ExpressLaneOptions 
     lane: session && store && new ExpressLane({ ...session, store }, (error, req) => options.onError?.(error, req)),
     authorizeSession,
     upstream: new Upstream(origin, connections, timeouts),
-    pathRules: {
-      refusedPaths: tokens.upstream.refusedPaths,
-      impersonation: options.impersonation ?? false,
-      encodedSlashInKey: options.encodedSlashInKey ?? false,
-    },
+    pathRules: { refusedPaths: tokens.upstream.refusedPaths, impersonation, encodedSlashInKey },
     allow,
     origins,
     requireHeader,
@@ -165,6 +176,11 @@ export function parseProxyOptions(given: SparkProxyOptions | ExpressLaneOptions 
     onResponse: options.onResponse,
     onError: options.onError,
   };
+}
+
+/** By what it can do: it may come from another copy of this package. */
+function isTokenService({ use, upstream }: Partial<TokenService>): boolean {
+  return typeof use === 'function' && Array.isArray(upstream?.refusedPaths);
 }
 
 /** The lane's `authorize` is asked about a session, that of `tokenKey` about a request. */
@@ -214,22 +230,15 @@ function checkTokenKey(check: OptionCheck, options: Omit<SparkProxyOptions, 'ses
     );
 }
 
-/** A flag read from the environment is a string, and `'false'` would switch it on. */
-function checkFlags(check: OptionCheck, options: Omit<SparkProxyOptions, 'session'>): void {
-  for (const name of ['public', 'impersonation', 'encodedSlashInKey'] as const) {
-    const value: unknown = options[name];
-    if (value !== undefined && typeof value !== 'boolean')
-      check.problem(`"${name}" is of type ${typeof value}; write true or false.`);
-  }
-}
-
 function originList(check: OptionCheck, origins: unknown): readonly string[] | undefined {
   if (origins === undefined) return undefined;
   if (!Array.isArray(origins)) {
     check.problem('"origins" is not a list; write [\'https://app.example.com\'].');
     return undefined;
   }
-  return origins.map((origin) => check.origin('origins', origin));
+  return origins.map((origin) =>
+    check.origin('origins', origin, "write where your pages are, like 'https://app.example.com'."),
+  );
 }
 
 function headerName(check: OptionCheck, name: unknown): string | undefined {
@@ -244,29 +253,17 @@ function headerName(check: OptionCheck, name: unknown): string | undefined {
   }
 }
 
-function headerText(check: OptionCheck, value: unknown): string | undefined {
-  if (value === undefined) return undefined;
-  try {
-    const text = check.text('userAgent', value, "write your application's name and version: 'MyApp/1.0'.");
-    validateHeaderValue('X-SparkApi-User-Agent', text);
-    return text;
-  } catch {
-    check.problem('"userAgent" holds characters that no header may hold; write \'MyApp/1.0\'.');
-    return undefined;
-  }
-}
-
 function timeoutOptions(check: OptionCheck, given: Partial<Timeouts> = {}): Timeouts {
+  if (typeof given !== 'object' || given === null) {
+    check.problem('"timeouts" is no object; write { headersMs: 60_000 }.');
+    return DEFAULT_TIMEOUTS;
+  }
   const names = Object.keys(DEFAULT_TIMEOUTS) as (keyof Timeouts)[]; // the keys of a constant of that type
-  if (typeof given === 'object') check.known(given, names);
-  else check.problem(`"timeouts" is of type ${typeof given}; write { headersMs: 60_000 }.`);
-  const entries = names.map((name) => [name, whole(check, `timeouts.${name}`, given[name], DEFAULT_TIMEOUTS[name], 0)]);
+  check.known(given, names);
+  const range = { min: 0, max: MAX_TIMER_MS };
+  const entries = names.map((name) => [
+    name,
+    check.whole(`timeouts.${name}`, given[name], DEFAULT_TIMEOUTS[name], range),
+  ]);
   return Object.fromEntries(entries) as unknown as Timeouts; // every name of Timeouts is in `names`
-}
-
-/** The HTTP client takes whole numbers only, and would say so at the first request. */
-function whole(check: OptionCheck, name: string, value: number | undefined, fallback: number, min: number): number {
-  const number = check.number(name, value, fallback, { min });
-  if (!Number.isInteger(number)) check.problem(`"${name}" is ${number}; write a whole number.`);
-  return number;
 }

@@ -6,16 +6,17 @@ import { AuthorizationError, ConfigError, SignInRequiredError, UnavailableError 
 import { type GrantEndpoint, lifetimeFrom, requestGrant, revokeToken } from './grant.js';
 import { PROVIDER_SIGN_OUT_PATH, type Role, SPARK_UPSTREAM, TOKEN_PATH } from './platform.js';
 import { ownSessionKey, tokenKeyOf } from './session.js';
-import { isSecure, type SignInCall, type StrategyParts } from './signin/call.js';
+import { authorizationURLOf, isSecure, ownCall, type SignInCall, type StrategyParts } from './signin/call.js';
 import { discoverPortal, type PortalSource } from './signin/discover.js';
 import { finish } from './signin/finish.js';
 import { beginOrPass, guard } from './signin/guard.js';
-import { needServerSession, removeLink } from './signin/link.js';
+import { needServerSession } from './signin/link.js';
 import { linkToPresentUser, type PassportRequest } from './signin/login.js';
 import { messageOf } from './signin/messages.js';
 import { SparkOAuth2 } from './signin/oauth2.js';
 import { Once } from './signin/once.js';
 import {
+  callbackOf,
   parseStrategyOptions,
   type SparkAuthenticateOptions,
   type SparkSettings,
@@ -25,6 +26,7 @@ import type { DiscoveredPortal } from './signin/portal.js';
 import { fetchProfile, type SparkProfile } from './signin/profile.js';
 import { refuse, refuseOrFail } from './signin/refuse.js';
 import { calledBack, type ExpressRequest, redirectURIOf, urlParts } from './signin/request.js';
+import { signOutHere } from './signin/sign-out.js';
 import { Attempts, forgetFinished } from './signin/transaction.js';
 import type {
   ByArity,
@@ -95,7 +97,7 @@ export class SparkStrategy extends OAuth2Strategy {
   );
   constructor(options: SparkStrategyOptions, verify: unknown) {
     const settings = parseStrategyOptions(options, verify);
-    const authorizeURL = settings.authorizationURL ?? `${settings.platformURL}/oauth2`;
+    const authorizeURL = authorizationURLOf(settings);
     super(
       {
         authorizationURL: authorizeURL,
@@ -157,14 +159,7 @@ export class SparkStrategy extends OAuth2Strategy {
   }
 
   override authenticate(req: IncomingMessage, options: SparkAuthenticateOptions = {}): void {
-    // Passport clones a strategy that it knows by name, but not one that it is handed: two sign-ins that overlap would
-    // then share `success` and swap people. So each call gets an object of its own, before the first await.
-    const attempt = Object.create(this) as this;
-    attempt.success = this.success;
-    attempt.fail = this.fail;
-    attempt.redirect = this.redirect;
-    attempt.pass = this.pass;
-    attempt.error = this.error;
+    const attempt = ownCall(this);
     attempt.handle(req as ExpressRequest, options).catch((error: unknown) => attempt.error(error));
   }
 
@@ -181,17 +176,12 @@ export class SparkStrategy extends OAuth2Strategy {
 
   /**
    * Removes the person's tokens, signs out of Passport and destroys the session. `revoke` also ends the tokens at Spark.
-   * @throws SparkError `revocation_failed`, when all else is done
+   * @throws UnavailableError the token store is away, and nobody was signed out; SparkError `revocation_failed`: signed out
+   * here, but Spark could not be told
    */
   async signOut(req: IncomingMessage, options: { readonly revoke?: boolean } = {}): Promise<void> {
     const request = req as ExpressRequest;
-    const key = tokenKeyOf(request, this);
-    const removed = key === undefined ? undefined : await this.tokens.remove(key);
-    removeLink(request.session, this.sessionKey);
-    const { logout } = request;
-    if (logout) await calledBack((done) => logout.call(request, {}, done));
-    const { session } = request; // logout has made it anew
-    if (session?.destroy) await calledBack((done) => session.destroy?.(done));
+    const removed = await signOutHere(request, this);
     if (request.res && !request.res.headersSent) forgetFinished(request.res, isSecure(request, this.settings));
     // Last: when Spark can't be told, the person is signed out here all the same.
     if (options.revoke && removed) await this.tokens.revoke(removed);
@@ -304,10 +294,7 @@ export class SparkStrategy extends OAuth2Strategy {
 
   /** A GET on the callback's path, and nothing else: any page may carry `?code=` or `?error=` in its own right. */
   private isCallback(req: ExpressRequest, options: SparkAuthenticateOptions): boolean {
-    const { callbackURL } = options;
-    const path =
-      callbackURL === undefined ? this.settings.callbackPath : new URL(callbackURL, 'http://localhost').pathname;
-    return req.method === 'GET' && urlParts(req).path === path;
+    return req.method === 'GET' && urlParts(req).path === callbackOf(this.settings, options).callbackPath;
   }
 }
 

@@ -34,6 +34,7 @@ const ROOMS = `
   signin/portal
   signin/assertion
   signin/attributes
+  signin/role
   signin/options
   signin/state-store
   signin/transaction
@@ -46,6 +47,7 @@ const ROOMS = `
   signin/messages
   lane
   session
+  signin/sign-out
   signin/discover
   signin/call
   signin/refuse

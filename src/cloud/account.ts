@@ -1,4 +1,5 @@
 import { type SparkError, UpstreamError } from '../errors.js';
+import { retryAfterOf } from '../grant.js';
 import { accountBasic, saysInvalidToken } from '../http-authorization.js';
 import { cloudRefusal, saysBadToken } from './answers.js';
 import { CloudError } from './errors.js';
@@ -81,12 +82,11 @@ async function ask(api: CloudAPI, method: string, path: string, authorization: s
       redirect: 'error',
       signal: AbortSignal.timeout(api.timeoutMs),
     });
-    const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
     return {
       status: response.status,
       text: await response.text(),
       challenge: response.headers.get('www-authenticate') ?? '',
-      retryAfterMs: seconds > 0 ? seconds * 1_000 : undefined,
+      retryAfterMs: retryAfterOf(response),
     };
   } catch (cause) {
     throw new UpstreamError('The cloud could not be reached, or broke off.', {

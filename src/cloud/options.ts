@@ -1,4 +1,4 @@
-import { OptionCheck } from '../options.js';
+import { MAX_TIMER_MS, OptionCheck } from '../options.js';
 import type { TokenStore } from '../tokens/store.js';
 import { tokenStoreOption } from '../tokens/store-option.js';
 import { type CloudAddresses, type CloudWay, PARTICLE_CLOUD } from './addresses.js';
@@ -73,12 +73,17 @@ const NAMES: readonly (keyof SparkCloudStrategyOptions)[] = [
 /** @throws ConfigError that lists every problem with the options and its remedy */
 export function parseCloudOptions(options: SparkCloudStrategyOptions, verify: unknown): CloudSettings {
   const check = new OptionCheck('SparkCloudStrategy');
+  check.object(options, 'write new SparkCloudStrategy({ tokenStore }), or leave them out.');
   check.known(options, NAMES);
   check.func('verify', verify, 'write (profile, done) => done(null, user), or leave it out.');
   const text = (name: keyof SparkCloudStrategyOptions, fallback: string): string =>
     check.text(name, options[name] ?? fallback, `write a text (default '${fallback}').`);
   const way = check.oneOf('way', options.way, ['oauth', 'session'], 'oauth');
-  const apiURL = check.origin('apiURL', options.apiURL ?? PARTICLE_CLOUD.apiURL);
+  const apiURL = check.origin(
+    'apiURL',
+    options.apiURL ?? PARTICLE_CLOUD.apiURL,
+    `write the API's origin, like '${PARTICLE_CLOUD.apiURL}'.`,
+  );
   const sessionURL = (name: 'signInURL' | 'accessTokenURL'): string => {
     if (options[name] !== undefined) return check.url(name, options[name])?.href ?? '';
     if (way === 'session') check.problem(`way 'session' needs "${name}"; write it, or spread SPARK_CLOUD_2014.`);
@@ -98,9 +103,16 @@ export function parseCloudOptions(options: SparkCloudStrategyOptions, verify: un
     otpField: text('otpField', 'otp'),
     tokenStore: tokenStoreOption(check, options.tokenStore),
     sessionKey: text('sessionKey', 'sparkCloud'),
-    origin: options.origin === undefined ? undefined : check.origin('origin', options.origin),
-    passReqToCallback: options.passReqToCallback ?? false,
-    timeoutMs: check.number('timeoutMs', options.timeoutMs, 30_000, { min: 1 }),
+    origin:
+      options.origin === undefined
+        ? undefined
+        : check.origin(
+            'origin',
+            options.origin,
+            "write the origin where the application is reached, like 'https://app.example.com'.",
+          ),
+    passReqToCallback: check.flag('passReqToCallback', options.passReqToCallback, false),
+    timeoutMs: check.whole('timeoutMs', options.timeoutMs, 30_000, { min: 1, max: MAX_TIMER_MS }),
     onUnknown: check.oneOf('onUnknown', options.onUnknown, ['retry', 'defer'], 'retry'),
   };
   check.done();

@@ -3,10 +3,10 @@ import type { AuthenticateOptions } from 'passport';
 import { Strategy } from 'passport-strategy';
 import { SignInRequiredError } from '../errors.js';
 import { ownSessionKey, tokenKeyOf } from '../session.js';
-import { removeLink } from '../signin/link.js';
+import { ownCall } from '../signin/call.js';
 import { coverLogIn, linkToPresentUser, type PassportRequest } from '../signin/login.js';
-import { calledBack, type ExpressRequest } from '../signin/request.js';
-import type { VerifyCallback } from '../signin/verify.js';
+import { signOutHere } from '../signin/sign-out.js';
+import { type Verified, type VerifyCallback, verified } from '../signin/verify.js';
 import { TokenService } from '../tokens/service.js';
 import {
   type AccountCredentials,
@@ -94,12 +94,7 @@ export class SparkCloudStrategy extends Strategy {
   }
 
   override authenticate(req: IncomingMessage, options: CloudAuthenticateOptions = {}): void {
-    // Passport clones a strategy that it knows by name, but not one that it is handed: two sign-ins that overlap would
-    // then share `success` and swap people.
-    const attempt = Object.create(this) as this;
-    attempt.success = this.success;
-    attempt.fail = this.fail;
-    attempt.error = this.error;
+    const attempt = ownCall(this);
     attempt.handle(req as PassportRequest, options).catch((error: unknown) => attempt.refuse(error));
   }
 
@@ -139,16 +134,12 @@ export class SparkCloudStrategy extends Strategy {
     await deleteToken(this.settings, token, credentials);
   }
 
-  /** Removes the person's tokens, signs out of Passport and destroys the session. */
+  /**
+   * Removes the person's tokens, signs out of Passport and destroys the session.
+   * @throws UnavailableError the token store is away, and nobody was signed out
+   */
   async signOut(req: IncomingMessage): Promise<void> {
-    const request = req as ExpressRequest;
-    const key = tokenKeyOf(request, this);
-    if (key !== undefined) await this.tokens.remove(key);
-    removeLink(request.session, this.sessionKey);
-    const { logout } = request;
-    if (logout) await calledBack((done) => logout.call(request, {}, done));
-    const { session } = request; // logout has made it anew
-    if (session?.destroy) await calledBack((done) => session.destroy?.(done));
+    await signOutHere(req, this);
   }
 
   private keyOf(req: IncomingMessage): string {
@@ -161,7 +152,7 @@ export class SparkCloudStrategy extends Strategy {
     ownSessionKey(req, this.sessionKey, this.settings.clientID);
     const signIn = challenge ? await this.secondStep(req, challenge) : await this.firstStep(req);
     if (!signIn) return;
-    const { user, info } = await this.verified(req, signIn.username);
+    const { user, info } = await this.userOf(req, signIn.username);
     if (!user) {
       this.fail(info ?? { message: 'The application refused this person.', code: 'access_denied' }, 403);
       return;
@@ -192,10 +183,7 @@ export class SparkCloudStrategy extends Strategy {
     this.fail({ message, code: 'fields_missing' }, 400);
   }
 
-  private async verified(
-    req: PassportRequest,
-    username: string,
-  ): Promise<{ user: object | undefined; info: object | undefined }> {
+  private async userOf(req: PassportRequest, username: string): Promise<Verified> {
     const profile: CloudProfile = {
       provider: 'spark-cloud',
       id: username,
@@ -204,11 +192,7 @@ export class SparkCloudStrategy extends Strategy {
     };
     const { verify } = this;
     if (!verify) return { user: profile, info: undefined };
-    return await new Promise((resolve, reject) => {
-      const done: VerifyCallback = (error, user, info) =>
-        error ? reject(error) : resolve({ user: user || undefined, info });
-      verify(...(this.settings.passReqToCallback ? [req] : []), profile, done);
-    });
+    return await verified((done) => verify(...(this.settings.passReqToCallback ? [req] : []), profile, done));
   }
 
   /** What the person can mend fails, with the error as Passport's `info`; everything else is an error. */

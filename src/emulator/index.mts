@@ -1,27 +1,2 @@
 // Re-exports the CommonJS build, so that `import` and `require` share one implementation.
-export type {
-  CallFault,
-  CloudAccountOptions,
-  CloudControls,
-  CloudDevice,
-  CloudFault,
-  CloudGrantSeen,
-  CloudGrantType,
-  CloudRequestSeen,
-  EmulatorClientOptions,
-  EmulatorClock,
-  EmulatorControls,
-  EmulatorPersonOptions,
-  GrantFault,
-  GrantSeen,
-  GrantType,
-  RequestSeen,
-  SparkCloudEmulator,
-  SparkCloudEmulatorHandle,
-  SparkCloudEmulatorOptions,
-  SparkEmulator,
-  SparkEmulatorHandle,
-  SparkEmulatorOptions,
-  SparkRole,
-} from './index.js';
-export { createSparkCloudEmulator, createSparkEmulator } from './index.js';
+export * from './index.js';

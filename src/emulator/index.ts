@@ -52,7 +52,8 @@ export interface SparkEmulator {
  * // sign in at `${spark.url}/oauth2` as agent / spark, call `${spark.url}/v1/my/account`
  * await spark.close();
  *
- * @throws Error that lists every problem of the options
+ * @throws Error whose message lists every problem of the options. A plain one, no `ConfigError`: the emulator plays the other
+ * side, and shares nothing with the strategy.
  */
 export function createSparkEmulator(options: SparkEmulatorOptions = {}): SparkEmulator {
   const state = createState(parseOptions(options));

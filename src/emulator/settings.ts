@@ -51,7 +51,7 @@ const OPTION_NAMES: ReadonlySet<string> = new Set([
 /**
  * Checks the options and fills in the defaults.
  *
- * @throws Error that lists every problem at once
+ * @throws Error that lists every problem at once: a plain one, since the emulator stands alone
  */
 export function parseOptions(options: SparkEmulatorOptions): Settings {
   const problems: string[] = [];

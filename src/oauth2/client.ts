@@ -1,6 +1,7 @@
 import { ConfigError, TokenError } from '../errors.js';
 import type { Grant } from '../grant.js';
 import { BEARER_UPSTREAM } from '../http-authorization.js';
+import { type Scope, scopeText } from '../options.js';
 import type { TokenRecord, Tokens } from '../tokens/record.js';
 import { adoptedKey, TokenService } from '../tokens/service.js';
 import {
@@ -15,7 +16,7 @@ import {
 } from './authorization.js';
 import { TokenEndpoint } from './endpoint.js';
 import { readFragment } from './fragment.js';
-import { type OAuth2ClientOptions, type OAuth2Settings, parseClientOptions, type Scope, scopeText } from './options.js';
+import { type OAuth2ClientOptions, type OAuth2Settings, parseClientOptions } from './options.js';
 
 /** What every call to the server may name. */
 export interface CallOptions {

@@ -28,6 +28,7 @@ export interface FragmentPage {
  */
 export function fragmentPage(options: FragmentPageOptions): FragmentPage {
   const check = new OptionCheck('fragmentPage');
+  check.object(options, "write fragmentPage({ postPath: '/auth/fragment', scriptPath: '/auth/fragment.js' }).");
   check.known(options, ['postPath', 'scriptPath', 'title']);
   const postPath = pathOption(check, 'postPath', options.postPath);
   const scriptPath = pathOption(check, 'scriptPath', options.scriptPath);

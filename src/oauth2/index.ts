@@ -1,4 +1,5 @@
 export type { Grant } from '../grant.js';
+export type { Scope } from '../options.js';
 export type { AuthorizationRequest, CodeRequest, ExpectedCallback } from './authorization.js';
 export {
   type AuthorizationOptions,
@@ -8,4 +9,4 @@ export {
   type PasswordCredentials,
 } from './client.js';
 export { type FragmentPage, type FragmentPageOptions, fragmentPage } from './fragment-page.js';
-export type { OAuth2ClientOptions, Scope } from './options.js';
+export type { OAuth2ClientOptions } from './options.js';

@@ -1,9 +1,6 @@
-import { OptionCheck } from '../options.js';
+import { MAX_TIMER_MS, OptionCheck, type Scope } from '../options.js';
 import type { TokenStore } from '../tokens/store.js';
 import { tokenStoreOption } from '../tokens/store-option.js';
-
-/** Scopes: a list, or a text that is already as the server wants it (RFC 6749 §3.3). */
-export type Scope = string | readonly string[];
 
 /** Options of `OAuth2Client`. Names follow passport-oauth2. Addresses: `https:`, or `http:` on loopback hosts. */
 export interface OAuth2ClientOptions {
@@ -78,10 +75,7 @@ const NAMES: readonly (keyof OAuth2ClientOptions)[] = [
 /** @throws ConfigError that lists every problem with the options and its remedy */
 export function parseClientOptions(options: OAuth2ClientOptions): OAuth2Settings {
   const check = new OptionCheck('OAuth2Client');
-  if (typeof options !== 'object' || options === null) {
-    check.problem('the argument is no options object; write new OAuth2Client({ tokenURL, clientID, clientSecret }).');
-    check.done();
-  }
+  check.object(options, 'write new OAuth2Client({ tokenURL, clientID, clientSecret }).');
   check.known(options, NAMES);
   const url = (name: 'authorizationURL' | 'redirectURI' | 'issuer') =>
     options[name] === undefined ? undefined : check.url(name, options[name]) && options[name];
@@ -101,28 +95,18 @@ export function parseClientOptions(options: OAuth2ClientOptions): OAuth2Settings
     redirectURI: url('redirectURI'),
     clientAuthentication: check.oneOf('clientAuthentication', options.clientAuthentication, ['body', 'basic'], 'body'),
     format: check.oneOf('format', options.format, ['form', 'json'], 'form'),
-    scope: scopeOption(check, options.scope, scopeSeparator),
+    scope: check.scope(options.scope, scopeSeparator),
     scopeSeparator,
     issuer: url('issuer'),
-    timeoutMs: check.number('timeoutMs', options.timeoutMs, 60_000, { min: 1 }),
+    timeoutMs: check.whole('timeoutMs', options.timeoutMs, 60_000, { min: 1, max: MAX_TIMER_MS }),
     tokenStore: tokenStoreOption(check, options.tokenStore),
-    apiURL: options.apiURL === undefined ? undefined : check.origin('apiURL', options.apiURL),
-    customHeaders: options.customHeaders ?? {},
+    apiURL:
+      options.apiURL === undefined
+        ? undefined
+        : check.origin('apiURL', options.apiURL, "write the API's origin, like 'https://api.example.com'."),
+    customHeaders: check.headers('customHeaders', options.customHeaders),
     onUnknown: check.oneOf('onUnknown', options.onUnknown, ['retry', 'defer'], 'retry'),
   };
   check.done();
   return settings;
-}
-
-/** The scopes as one parameter; undefined where there are none. */
-export function scopeText(scope: Scope | undefined, separator: string): string | undefined {
-  const text = typeof scope === 'string' ? scope : scope?.join(separator);
-  return text === '' ? undefined : text;
-}
-
-function scopeOption(check: OptionCheck, scope: unknown, separator: string): string | undefined {
-  if (scope === undefined || typeof scope === 'string') return scopeText(scope, separator);
-  if (Array.isArray(scope) && scope.every((item) => typeof item === 'string')) return scopeText(scope, separator);
-  check.problem("\"scope\" is neither a text nor a list of texts; write ['listings', 'contacts'].");
-  return undefined;
 }

@@ -1,8 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { scopeText } from '../options.js';
 import { attributeParams } from './attributes.js';
 import { type SignInCall, stateMeta } from './call.js';
-import { chooseRole, scopeText } from './options.js';
+import { callbackOf } from './options.js';
 import { redirectURIOf, urlParts } from './request.js';
+import { chooseRole } from './role.js';
 import { keepState } from './state-store.js';
 import { newState, safeReturnTo } from './transaction.js';
 import { authorizationURL } from './urls.js';
@@ -12,10 +14,8 @@ export async function begin(call: SignInCall): Promise<void> {
   const { req, res, options, strategy, parts } = call;
   const { settings } = parts;
   const { authorizationURL: endpoint, ...choice } = await chooseRole(settings, options, req);
-  const redirectURI = redirectURIOf(req, {
-    ...settings,
-    ...(options.callbackURL === undefined ? {} : { callbackURL: options.callbackURL }),
-  });
+  const { callbackURL } = callbackOf(settings, options);
+  const redirectURI = redirectURIOf(req, { callbackURL, proxy: settings.proxy });
   const verifier = settings.pkce ? randomBytes(32).toString('base64url') : undefined;
   const appState = appStateOf(options) ?? settings.state;
   const state = settings.store
@@ -58,7 +58,7 @@ function isRead({ method }: SignInCall['req']): boolean {
 
 function extraParams({ options, strategy, parts }: SignInCall, verifier: string | undefined): Record<string, string> {
   const { settings } = parts;
-  const scope = scopeText(options.scope, settings.scopeSeparator) ?? settings.scope;
+  const scope = options.scope === undefined ? settings.scope : scopeText(options.scope, settings.scopeSeparator);
   return {
     ...(strategy.authorizationParams(options) as Record<string, string>),
     ...(scope === undefined ? {} : { scope }),

@@ -1,5 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { OAuth2 } from 'oauth';
+import type { Strategy } from 'passport-strategy';
+import { OAUTH2_PATH } from '../platform.js';
 import { tokenKeyOf } from '../session.js';
 import type { TokenService } from '../tokens/service.js';
 import type { Once } from './once.js';
@@ -63,6 +65,25 @@ export function isSecure(req: ExpressRequest, settings: SparkSettings): boolean 
 
 /** What passport-oauth2 tells a state store about the strategy. */
 export function stateMeta(settings: SparkSettings, callbackURL: string): StateMeta {
-  const { clientID, tokenURL, authorizationURL, platformURL } = settings;
-  return { authorizationURL: authorizationURL ?? `${platformURL}/oauth2`, tokenURL, clientID, callbackURL };
+  const { clientID, tokenURL } = settings;
+  return { authorizationURL: authorizationURLOf(settings), tokenURL, clientID, callbackURL };
+}
+
+/** The one address that passport-oauth2 knows: here role, portal and flow choose others where the options name none. */
+export function authorizationURLOf({ authorizationURL, platformURL }: SparkSettings): string {
+  return authorizationURL ?? platformURL + OAUTH2_PATH;
+}
+
+/**
+ * The strategy, for one call of `authenticate`. Passport clones a strategy that it knows by name, but not one that it is
+ * handed: two sign-ins that overlap would then share `success` and swap people. So make it before the first await.
+ */
+export function ownCall<S extends Strategy>(strategy: S): S {
+  const own = Object.create(strategy) as S;
+  own.success = strategy.success;
+  own.fail = strategy.fail;
+  own.redirect = strategy.redirect;
+  own.pass = strategy.pass;
+  own.error = strategy.error;
+  return own;
 }

@@ -43,6 +43,15 @@ export function writeLink(session: object, sessionKey: string, key: string): voi
   (session as SessionLike)[sessionKey] = link;
 }
 
+/** Remembers the link that is there, or that there is none. Answers what puts it back. */
+export function rememberLink(session: object, sessionKey: string): () => void {
+  const { [sessionKey]: link } = session as SessionLike;
+  return () => {
+    if (link === undefined) removeLink(session, sessionKey);
+    else (session as SessionLike)[sessionKey] = link;
+  };
+}
+
 export function removeLink(session: object | null | undefined, sessionKey: string): void {
   if (session) delete (session as SessionLike)[sessionKey];
 }

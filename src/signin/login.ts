@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http';
+import { UnavailableError } from '../errors.js';
 import type { TokenOrigin, Tokens } from '../tokens/record.js';
 import type { TokenService } from '../tokens/service.js';
-import { findLink, needServerSession, removeLink, saveSession, writeLink } from './link.js';
+import { findLink, needServerSession, rememberLink, removeLink, saveSession, writeLink } from './link.js';
 
 /** What a sign-in brought, on its way into the session. */
 export interface SignIn {
@@ -43,10 +44,7 @@ export function coverLogIn(req: PassportRequest, signIn: SignIn, place: LinkPlac
   req.login = covered;
 }
 
-/**
- * The order matters, because Passport gives the session a new id inside `logIn`: record first, link last, and the
- * record of the sign-in before only when the new one is safe. Whatever fails takes the new record and the user with it.
- */
+/** Links tokens to the user who signs in: in the new session that Passport makes inside `logIn`. */
 async function logInAndLink(
   req: PassportRequest,
   original: LogIn,
@@ -54,21 +52,15 @@ async function logInAndLink(
   signIn: SignIn,
   place: LinkPlace,
 ): Promise<void> {
-  needServerSession(req.session);
-  const previous = findLink(req.session, place.sessionKey);
-  const key = await place.service.create(signIn.tokens, signIn.origin);
-  try {
-    await new Promise<void>((resolve, reject) => {
-      original.call(req, signIn.user, options, (error) => (error ? reject(error) : resolve()));
-    });
-    if (signIn.returnTo !== undefined) Object.assign(req.session ?? {}, { returnTo: signIn.returnTo });
-    await linkSession(req, key, place);
-  } catch (error) {
-    await place.service.remove(key).catch(() => undefined); // the store may be what failed
-    clearUser(req, place.sessionKey);
-    throw error;
-  }
-  if (previous.kind !== 'none') await place.service.remove(previous.key).catch(() => undefined);
+  await linkNewTokens(req, signIn, place, {
+    before: async () => {
+      await new Promise<void>((resolve, reject) => {
+        original.call(req, signIn.user, options, (error) => (error ? reject(error) : resolve()));
+      });
+      if (signIn.returnTo !== undefined) Object.assign(sessionOf(req), { returnTo: signIn.returnTo });
+    },
+    undo: () => clearUser(req, place.sessionKey),
+  });
 }
 
 /** Links tokens to the user who is signed in already (account linking). Answers when the session is saved. */
@@ -77,22 +69,53 @@ export async function linkToPresentUser(
   signIn: Omit<SignIn, 'user'>,
   place: LinkPlace,
 ): Promise<void> {
-  needServerSession(req.session);
-  const previous = findLink(req.session, place.sessionKey);
-  const key = await place.service.create(signIn.tokens, signIn.origin);
-  try {
-    await linkSession(req, key, place);
-  } catch (error) {
-    await place.service.remove(key).catch(() => undefined);
-    throw error;
-  }
-  if (previous.kind !== 'none') await place.service.remove(previous.key).catch(() => undefined);
+  const session = sessionOf(req);
+  const putBack = rememberLink(session, place.sessionKey);
+  await linkNewTokens(req, signIn, place, { undo: putBack });
 }
 
-async function linkSession(req: PassportRequest, key: string, place: LinkPlace): Promise<void> {
-  if (!req.session) throw new Error('The request has no session to link the tokens to.');
-  writeLink(req.session, place.sessionKey, key);
-  await saveSession(req.session);
+interface Steps {
+  /** What comes between the new record and the link to it. */
+  before?(): Promise<void>;
+  /**
+   * Takes the link out of the session again: express-session stores a session that changes after a save that failed, and
+   * the link would lead to a record that is not there.
+   */
+  undo(): void;
+}
+
+/**
+ * The order matters, because Passport gives the session a new id inside `logIn`: record first, link last, and the
+ * record of the sign-in before only when the new one is safe. Whatever fails takes the new record with it.
+ */
+async function linkNewTokens(
+  req: PassportRequest,
+  { tokens, origin }: Omit<SignIn, 'user'>,
+  { service, sessionKey }: LinkPlace,
+  { before, undo }: Steps,
+): Promise<void> {
+  needServerSession(sessionOf(req));
+  const previous = findLink(req.session, sessionKey);
+  const key = await service.create(tokens, origin);
+  try {
+    await before?.();
+    const session = sessionOf(req); // not the one of before
+    writeLink(session, sessionKey, key);
+    await saveSession(session);
+  } catch (error) {
+    undo();
+    await service.remove(key).catch(() => undefined); // the store may be what failed
+    throw error;
+  }
+  if (previous.kind !== 'none') await service.remove(previous.key).catch(() => undefined);
+}
+
+function sessionOf({ session }: PassportRequest): object {
+  if (session) return session;
+  throw new UnavailableError(
+    'The request has no session to link the tokens to: its store is away, or no express-session stands before this.',
+    { code: 'no_session' },
+  );
 }
 
 function clearUser(req: PassportRequest, sessionKey: string): void {

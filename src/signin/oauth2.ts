@@ -1,4 +1,3 @@
-import type { OutgoingHttpHeaders } from 'node:http';
 import { OAuth2, type oauth2tokenCallback } from 'oauth';
 import { TokenError } from '../errors.js';
 import { type Grant, type GrantEndpoint, lifetimeFrom, requestGrant } from '../grant.js';
@@ -8,22 +7,11 @@ type TokenCallback = (error: unknown, accessToken?: string, refreshToken?: strin
 
 /**
  * The `_oauth2` of the strategy: the `oauth` package's client, which other packages (passport-oauth2-refresh) build anew
- * from its fields, but asking for tokens the way Spark wants it and with limits of time and size.
+ * from its fields (so no constructor of its own, but the six arguments of the base class), but asking for tokens the way
+ * Spark wants it and with limits of time and size.
  */
 export class SparkOAuth2 extends OAuth2 {
   private grantEndpoint: GrantEndpoint | undefined;
-
-  // The six arguments of the base class: passport-oauth2-refresh constructs a strategy's `_oauth2` class with them.
-  constructor(
-    id: string,
-    secret: string,
-    base: string,
-    authorizeURL?: string,
-    tokenURL?: string,
-    headers?: OutgoingHttpHeaders,
-  ) {
-    super(id, secret, base, authorizeURL, tokenURL, headers);
-  }
 
   /** Sets what the six arguments can't say. */
   useEndpoint(endpoint: GrantEndpoint): void {

@@ -1,19 +1,10 @@
-import type { IncomingMessage } from 'node:http';
 import type { AuthenticateOptions } from 'passport';
-import { ConfigError } from '../errors.js';
-import { OptionCheck, parseURL } from '../options.js';
-import { API_URL, FLOWS, type Flow, GRANT_PATH, PLATFORM_URL, ROLES, type Role } from '../platform.js';
+import { MAX_TIMER_MS, OptionCheck, parseURL, type Scope } from '../options.js';
+import { API_URL, type Flow, GRANT_PATH, PLATFORM_URL, type Role } from '../platform.js';
 import type { TokenStore } from '../tokens/store.js';
 import { tokenStoreOption } from '../tokens/store-option.js';
 import { type AttributeRequest, AX_ATTRIBUTES, type AXAttribute, SREG_FIELDS, type SRegField } from './attributes.js';
-import { addressProblem, type DiscoveredPortal } from './portal.js';
-import { portalProblem } from './urls.js';
-
-/**
- * A portal's name, or what `strategy.discoverPortal` found; `false` is the multi-agent endpoint, where the consumer picks
- * one of the linked agents.
- */
-export type Portal = string | false | DiscoveredPortal;
+import { AUTHENTICATE, type PortalOption, type RoleSettings, roleOptions } from './role.js';
 
 /** A `store` for the state, with the arities that passport-oauth2 documents. */
 export interface StateStore {
@@ -37,7 +28,7 @@ export interface SparkStrategyOptions {
   /** Whom the key speaks for. Default `private`. */
   readonly role?: Role;
   /** With `role: 'vow'`: the agent's portal, or a function that tells it for a request. `false`: the multi-agent endpoint. */
-  readonly portal?: Portal | ((req: IncomingMessage) => Portal | Promise<Portal>);
+  readonly portal?: PortalOption;
   /** Default `oauth2`. `hybrid` (OpenID + OAuth 2) serves Private and IDX keys. */
   readonly flow?: Flow;
   /** Where tokens live. Default: a new `MemoryTokenStore`, for development. */
@@ -58,7 +49,7 @@ export interface SparkStrategyOptions {
   readonly store?: StateStore;
   /** PKCE with S256 (RFC 7636). Default false: Spark does not document it. */
   readonly pkce?: boolean | 'S256';
-  readonly scope?: string | readonly string[];
+  readonly scope?: Scope;
   /** Default one space. */
   readonly scopeSeparator?: string;
   /** Trust `X-Forwarded-Proto` and `-Host` for a `callbackURL` that is a path. Default: Express' `trust proxy`. */
@@ -98,7 +89,7 @@ export interface SparkAuthenticateOptions extends AuthenticateOptions {
   /** Sign-in wall or ordinary route. Default: a wall when mounted by `app.use`, a route when on a route. `'fail'`: a wall that fails instead of answering. */
   wall?: boolean | 'fail';
   role?: Role;
-  portal?: SparkStrategyOptions['portal'];
+  portal?: PortalOption;
   flow?: Flow;
   callbackURL?: string;
   /** The page to go to after sign-in. Default: the page that was asked for. */
@@ -106,19 +97,15 @@ export interface SparkAuthenticateOptions extends AuthenticateOptions {
 }
 
 /** The options, checked and with their defaults. */
-export interface SparkSettings {
+export interface SparkSettings extends RoleSettings {
   readonly clientID: string;
   readonly clientSecret: string;
   readonly callbackURL: string;
   readonly callbackPath: string;
   readonly userAgent: string;
-  readonly role: Role;
-  readonly portal: SparkStrategyOptions['portal'];
-  readonly flow: Flow;
   readonly tokenStore: TokenStore;
   readonly platformURL: string;
   readonly apiURL: string;
-  readonly authorizationURL: string | undefined;
   readonly tokenURL: string;
   readonly customHeaders: Readonly<Record<string, string>>;
   readonly state: string | object | undefined;
@@ -171,28 +158,30 @@ const NAMES: readonly (keyof SparkStrategyOptions)[] = [
   'grantTimeoutMs',
 ];
 
+const USER_AGENT_REMEDY = "write your application's name and version, like 'MyApp/1.0'.";
 /** Checks the options of a strategy. @throws ConfigError that lists every problem and its remedy */
 export function parseStrategyOptions(options: SparkStrategyOptions, verify: unknown): SparkSettings {
   const check = new OptionCheck('SparkStrategy');
-  if (typeof options !== 'object' || options === null) {
-    check.problem('the first argument is no options object; write new SparkStrategy({ clientID, … }, verify).');
-    check.done();
-  }
+  check.object(options, 'write new SparkStrategy({ clientID, … }, verify).');
   check.known(options, NAMES);
   if (typeof verify !== 'function') {
     check.problem(
       'the verify function is missing; write (accessToken, refreshToken, params, profile, done) => done(null, profile).',
     );
   }
-  const apiURL = check.origin('apiURL', options.apiURL ?? API_URL);
+  const apiURL = check.origin('apiURL', options.apiURL ?? API_URL, `write the API's origin, like '${API_URL}'.`);
   const settings: SparkSettings = {
     clientID: check.text('clientID', options.clientID, 'write the client id of your API key.'),
     clientSecret: check.text('clientSecret', options.clientSecret, 'write the secret of your API key.'),
     ...callbackOptions(check, options),
-    userAgent: headerText(check, 'userAgent', options.userAgent ?? 'passport-spark'),
+    userAgent: check.header('userAgent', options.userAgent ?? 'passport-spark', USER_AGENT_REMEDY),
     ...roleOptions(check, options),
     tokenStore: tokenStoreOption(check, options.tokenStore),
-    platformURL: check.origin('platformURL', options.platformURL ?? PLATFORM_URL),
+    platformURL: check.origin(
+      'platformURL',
+      options.platformURL ?? PLATFORM_URL,
+      `write the origin where people sign in, like '${PLATFORM_URL}'.`,
+    ),
     apiURL,
     authorizationURL:
       options.authorizationURL === undefined
@@ -200,34 +189,26 @@ export function parseStrategyOptions(options: SparkStrategyOptions, verify: unkn
         : check.url('authorizationURL', options.authorizationURL)?.href,
     tokenURL:
       options.tokenURL === undefined ? apiURL + GRANT_PATH : (check.url('tokenURL', options.tokenURL)?.href ?? ''),
-    customHeaders: options.customHeaders ?? {},
+    customHeaders: check.headers('customHeaders', options.customHeaders),
     ...stateOptions(check, options),
-    scope: scopeText(options.scope, options.scopeSeparator),
+    scope: check.scope(options.scope, options.scopeSeparator ?? ' '),
     scopeSeparator: options.scopeSeparator ?? ' ',
-    proxy: options.proxy ?? false,
+    proxy: check.flag('proxy', options.proxy, false),
     sessionKey: check.text('sessionKey', options.sessionKey ?? 'spark', "write a name, like 'spark'."),
-    passReqToCallback: options.passReqToCallback ?? false,
-    skipUserProfile: options.skipUserProfile ?? false,
+    passReqToCallback: check.flag('passReqToCallback', options.passReqToCallback, false),
+    skipUserProfile:
+      typeof options.skipUserProfile === 'function'
+        ? options.skipUserProfile
+        : check.flag('skipUserProfile', options.skipUserProfile, false),
     cookieSecret: cookieSecret(check, options),
     onProfileFailure: check.oneOf('onProfileFailure', options.onProfileFailure, ['fail', 'continue'], 'fail'),
-    verifyAssertion: options.verifyAssertion ?? false,
+    verifyAssertion: check.flag('verifyAssertion', options.verifyAssertion, false),
     asked: attributeOptions(check, options),
     onUnknown: check.oneOf('onUnknown', options.onUnknown, ['retry', 'defer'], 'retry'),
-    grantTimeoutMs: check.number('grantTimeoutMs', options.grantTimeoutMs, 60_000, { min: 1 }),
+    grantTimeoutMs: check.whole('grantTimeoutMs', options.grantTimeoutMs, 60_000, { min: 1, max: MAX_TIMER_MS }),
   };
   check.done();
   return settings;
-}
-
-/** What is wrong with role, portal and flow together: the same rules for a strategy and for one call of `authenticate`. */
-export function roleProblem(role: Role, flow: Flow, portal: SparkStrategyOptions['portal']): string | undefined {
-  if (role === 'vow' && flow === 'hybrid') return "flow 'hybrid' does not serve role 'vow'; write flow: 'oauth2'.";
-  if (role === 'vow' && (portal === undefined || portal === null)) {
-    return "role 'vow' needs a portal; write portal: 'myportal', a function of the request, or false for the multi-agent endpoint.";
-  }
-  if (role !== 'vow' && portal !== undefined) return `"portal" goes with role 'vow', not '${role}'; leave it out.`;
-  if (typeof portal === 'string') return portalProblem(portal);
-  return typeof portal === 'object' ? addressProblem(portal.authorizationURL) : undefined;
 }
 
 function attributeOptions(check: OptionCheck, options: SparkStrategyOptions): AttributeRequest {
@@ -248,34 +229,31 @@ function attributeOptions(check: OptionCheck, options: SparkStrategyOptions): At
   return asked;
 }
 
-/** Scopes as one text (RFC 6749 §3.3). */
-export function scopeText(scope: string | readonly string[] | undefined, separator = ' '): string | undefined {
-  return typeof scope === 'string' ? scope : scope?.join(separator);
-}
+/** Where Spark sends people back to, and the path that they come back on. */
+export type CallbackPlace = Pick<SparkSettings, 'callbackURL' | 'callbackPath'>;
 
-function roleOptions(
-  check: OptionCheck,
-  options: SparkStrategyOptions,
-): Pick<SparkSettings, 'role' | 'flow' | 'portal'> {
-  const role = check.oneOf('role', options.role, ROLES, 'private');
-  const flow = check.oneOf('flow', options.flow, FLOWS, 'oauth2');
-  const problem = roleProblem(role, flow, options.portal);
-  if (problem) check.problem(problem);
-  return { role, flow, portal: options.portal };
+/** The callback of one call of `authenticate`: its own, else the strategy's. @throws ConfigError */
+export function callbackOf(settings: CallbackPlace, { callbackURL }: SparkAuthenticateOptions): CallbackPlace {
+  if (callbackURL === undefined) return settings;
+  const check = new OptionCheck(AUTHENTICATE);
+  const place = callbackOptions(check, { callbackURL });
+  check.done();
+  return place;
 }
 
 function callbackOptions(
   check: OptionCheck,
-  options: SparkStrategyOptions,
-): Pick<SparkSettings, 'callbackURL' | 'callbackPath'> {
+  options: Pick<SparkStrategyOptions, 'callbackURL' | 'callbackPath'>,
+): CallbackPlace {
   const { callbackURL } = options;
   const isPath = typeof callbackURL === 'string' && /^\/(?![/\\])/.test(callbackURL);
   const url = isPath ? parseURL(`http://localhost${callbackURL}`) : check.url('callbackURL', callbackURL);
-  const path = options.callbackPath ?? url?.pathname ?? '';
-  if (options.callbackPath !== undefined && !options.callbackPath.startsWith('/')) {
+  const path: unknown = options.callbackPath ?? url?.pathname ?? '';
+  const isFromRoot = typeof path === 'string' && path.startsWith('/');
+  if (options.callbackPath !== undefined && !isFromRoot) {
     check.problem('"callbackPath" is no path; write it from the root, like \'/auth/spark/callback\'.');
   }
-  return { callbackURL: isPath ? callbackURL : (url?.href ?? ''), callbackPath: path };
+  return { callbackURL: isPath ? callbackURL : (url?.href ?? ''), callbackPath: isFromRoot ? path : '' };
 }
 
 function stateOptions(
@@ -310,35 +288,4 @@ function cookieSecret(check: OptionCheck, options: SparkStrategyOptions): string
     check.problem('"cookieSecret" is shorter than 32 characters; write a longer one, or leave it out.');
   }
   return secret ?? options.clientSecret;
-}
-
-function headerText(check: OptionCheck, name: string, value: unknown): string {
-  const text = check.text(name, value, "write your application's name and version, like 'MyApp/1.0'.");
-  if (!/^[\x20-\x7e]*$/.test(text))
-    check.problem(`"${name}" holds characters that a header can not; write plain ASCII.`);
-  return text;
-}
-
-/** Role, flow and portal of one sign-in, and where people go for it, where role and flow do not tell. */
-export interface RoleChoice {
-  readonly role: Role;
-  readonly flow: Flow;
-  readonly portal: string | undefined;
-  readonly authorizationURL: string | undefined;
-}
-
-/** Role, flow and portal of one sign-in: the call's own options before the strategy's. @throws ConfigError */
-export async function chooseRole(
-  settings: SparkSettings,
-  options: SparkAuthenticateOptions,
-  req: IncomingMessage,
-): Promise<RoleChoice> {
-  const role = options.role ?? settings.role;
-  const flow = options.flow ?? (role === 'vow' ? 'oauth2' : settings.flow);
-  const given = role === 'vow' ? (options.portal ?? settings.portal) : options.portal;
-  const portal = typeof given === 'function' ? await given(req) : given;
-  const problem = roleProblem(role, flow, portal);
-  if (problem) throw new ConfigError("passport.authenticate('spark')", [problem]);
-  if (typeof portal === 'object') return { role, flow, portal: portal.name, authorizationURL: portal.authorizationURL };
-  return { role, flow, portal: portal === false ? undefined : portal, authorizationURL: settings.authorizationURL };
 }

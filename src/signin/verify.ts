@@ -7,12 +7,18 @@ export type VerifyCallback = (error?: unknown, user?: Express.User | false | nul
 /** What the grant endpoint answered: `access_token`, `refresh_token`, `expires_in`. Goes into `strategy.adopt`. */
 export type GrantParams = Readonly<Record<string, unknown>>;
 
+/**
+ * Decides who may sign in, and what Passport's user is: called with what Spark gave. `profile` is undefined with
+ * `skipUserProfile`, and with `onProfileFailure: 'continue'` when Spark did not say who it is; the type leaves that out, for
+ * everybody else's sake. `refreshToken` is undefined where Spark gave none.
+ */
 export type VerifyFunction = (
   accessToken: string,
   refreshToken: string | undefined,
   profile: SparkProfile,
   done: VerifyCallback,
 ) => void;
+/** {@link VerifyFunction} with the whole answer of the grant endpoint. */
 export type VerifyFunctionWithParams = (
   accessToken: string,
   refreshToken: string | undefined,
@@ -20,6 +26,7 @@ export type VerifyFunctionWithParams = (
   profile: SparkProfile,
   done: VerifyCallback,
 ) => void;
+/** {@link VerifyFunction} with `passReqToCallback`. */
 export type VerifyFunctionWithRequest<Req extends IncomingMessage = IncomingMessage> = (
   req: Req,
   accessToken: string,
@@ -27,6 +34,7 @@ export type VerifyFunctionWithRequest<Req extends IncomingMessage = IncomingMess
   profile: SparkProfile,
   done: VerifyCallback,
 ) => void;
+/** {@link VerifyFunctionWithParams} with `passReqToCallback`. */
 export type VerifyFunctionWithRequestAndParams<Req extends IncomingMessage = IncomingMessage> = (
   req: Req,
   accessToken: string,
@@ -72,9 +80,14 @@ export async function callVerify(
 ): Promise<Verified> {
   const request = given.req ? [given.req] : [];
   const params = verify.length - request.length === 5 ? [given.params] : [];
+  return await verified((done) =>
+    verify(...request, given.accessToken, given.refreshToken, ...params, given.profile, done),
+  );
+}
+
+/** Awaits what a verify function decides. */
+export async function verified(verify: (done: VerifyCallback) => void): Promise<Verified> {
   return await new Promise((resolve, reject) => {
-    const done: VerifyCallback = (error, user, info) =>
-      error ? reject(error) : resolve({ user: user || undefined, info });
-    verify(...request, given.accessToken, given.refreshToken, ...params, given.profile, done);
+    verify((error, user, info) => (error ? reject(error) : resolve({ user: user || undefined, info })));
   });
 }

@@ -1,1 +1,2 @@
-export { type ContractCase, tokenStoreContract } from './index.js';
+// Re-exports the CommonJS build, so that `import` and `require` share one implementation.
+export * from './index.js';

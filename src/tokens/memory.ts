@@ -45,7 +45,7 @@ export class MemoryTokenStore implements TokenStore {
   constructor(options: MemoryTokenStoreOptions = {}) {
     const check = new OptionCheck('MemoryTokenStore');
     check.known(options, ['ttlMs', 'now']);
-    this.ttlMs = check.number('ttlMs', options.ttlMs, DEFAULT_TTL_MS, { min: 1 });
+    this.ttlMs = check.whole('ttlMs', options.ttlMs, DEFAULT_TTL_MS, { min: 1 });
     check.func('now', options.now, 'write a function that returns milliseconds, like Date.now.');
     check.done();
     this.now = options.now ?? Date.now;

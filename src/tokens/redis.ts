@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { UnavailableError } from '../errors.js';
-import { OptionCheck } from '../options.js';
+import { MAX_TIMER_MS, OptionCheck } from '../options.js';
 import type { Role } from '../platform.js';
 import { RecordCache } from './cache.js';
 import type { Seen, TokenRecord } from './record.js';
@@ -65,6 +65,7 @@ export class RedisTokenStore implements TokenStore {
     if (typeof client?.evalsha !== 'function') {
       check.problem('the first argument is no ioredis client; write new RedisTokenStore(new Redis(url)).');
     }
+    check.object(options, "write { prefix: 'app:tokens:' }, or leave them out.");
     check.known(options, [
       'prefix',
       'ttlMs',
@@ -74,11 +75,13 @@ export class RedisTokenStore implements TokenStore {
       'encryptionKeys',
       'allowUnencrypted',
     ]);
-    this.ttlMs = String(check.number('ttlMs', options.ttlMs, DEFAULT_TTL_MS, { min: 1_000 }));
-    this.timeoutMs = check.number('timeoutMs', options.timeoutMs, 5_000, { min: 1 });
-    const cacheMs = check.number('cacheMs', options.cacheMs, 5_000, { min: 0, max: 5_000 });
-    const cacheSize = check.number('cacheSize', options.cacheSize, 10_000, { min: 1 });
-    const { encryptionKeys: keys } = options;
+    this.ttlMs = String(check.whole('ttlMs', options.ttlMs, DEFAULT_TTL_MS, { min: 1_000 }));
+    this.timeoutMs = check.whole('timeoutMs', options.timeoutMs, 5_000, { min: 1, max: MAX_TIMER_MS });
+    const cacheMs = check.whole('cacheMs', options.cacheMs, 5_000, { min: 0, max: 5_000 });
+    const cacheSize = check.whole('cacheSize', options.cacheSize, 10_000, { min: 1 });
+    this.allowUnencrypted = check.flag('allowUnencrypted', options.allowUnencrypted, false);
+    const { prefix = 'spark:token:', encryptionKeys: keys } = options;
+    if (typeof prefix !== 'string') check.problem('"prefix" is no text; write one like \'app:tokens:\'.');
     if (
       keys !== undefined &&
       (!Array.isArray(keys) || keys.length === 0 || keys.some((key) => typeof key !== 'string' || key.length < 32))
@@ -88,10 +91,9 @@ export class RedisTokenStore implements TokenStore {
       );
     }
     check.done();
-    this.prefix = options.prefix ?? 'spark:token:';
+    this.prefix = prefix;
     this.cache = cacheMs > 0 ? new RecordCache(cacheSize, cacheMs) : undefined;
     this.seal = keys ? new TokenSeal(keys) : undefined;
-    this.allowUnencrypted = options.allowUnencrypted ?? false;
   }
 
   async create(key: string, record: NewTokenRecord): Promise<boolean> {

@@ -6,7 +6,7 @@ import {
 } from '../../src/cloud/index.js';
 import { ConfigError } from '../../src/index.js';
 
-function problemsOf(options: object): readonly string[] {
+function problemsOf(options: object | null): readonly string[] {
   try {
     new SparkCloudStrategy(options as SparkCloudStrategyOptions);
   } catch (error) {
@@ -23,6 +23,12 @@ describe('options of SparkCloudStrategy', () => {
     expect(strategy).toMatchObject({ name: 'spark-cloud', apiURL: PARTICLE_CLOUD.apiURL, sessionKey: 'sparkCloud' });
   });
 
+  it('are an object, if anything', () => {
+    expect(problemsOf(null)).toEqual([
+      'the options are null; write new SparkCloudStrategy({ tokenStore }), or leave them out.',
+    ]);
+  });
+
   it('may be the addresses of 2014', () => {
     expect(problemsOf(SPARK_CLOUD_2014)).toEqual([]);
     expect(SPARK_CLOUD_2014.signInURL).toBe('https://www.spark.io/sign-in');
@@ -35,7 +41,8 @@ describe('options of SparkCloudStrategy', () => {
       tokenUrl: 'x',
       clientID: ' ',
       otpField: '',
-      timeoutMs: -1,
+      timeoutMs: 1.5,
+      passReqToCallback: 'false',
       tokenStore: {},
       origin: 'nowhere',
     });
@@ -46,6 +53,7 @@ describe('options of SparkCloudStrategy', () => {
       'clientID',
       'origin',
       'otpField',
+      'passReqToCallback',
       'signInURL',
       'timeoutMs',
       'tokenStore',

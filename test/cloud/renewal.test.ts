@@ -2,6 +2,7 @@ import { CloudGrants } from '../../src/cloud/grants.js';
 import { CloudError, SparkCloudStrategy } from '../../src/cloud/index.js';
 import { parseCloudOptions } from '../../src/cloud/options.js';
 import { errorOf } from '../oauth2/start.js';
+import { serve } from '../support/server.js';
 import { addressesOf, CAREFUL, type CloudVisitor, MAKER, startCloud, startCloudApp } from './support.js';
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
@@ -245,4 +246,17 @@ it('an account with a second factor is renewed as any other', async () => {
 
   expect(await callMany(person, 5)).toEqual(Array(5).fill(200));
   expect(cloud.grants().map(({ type }) => type)).toEqual(['password', 'urn:custom:mfa-otp', 'refresh_token']);
+});
+
+it('tells when a cloud that is asked too often may be asked again, though it says so with a date', async () => {
+  const { url } = await serve((_req, res) => {
+    res.writeHead(429, { 'Retry-After': new Date(Date.now() + 60_000).toUTCString() }).end('{}');
+  });
+
+  const error = await errorOf(new SparkCloudStrategy({ apiURL: url }).listTokens(MAKER));
+
+  expect(error).toMatchObject({ code: 'rate_limited', status: 429 });
+  const { retryAfterMs = 0 } = error as CloudError;
+  expect(retryAfterMs).toBeGreaterThan(30_000);
+  expect(retryAfterMs).toBeLessThanOrEqual(60_000);
 });

@@ -76,8 +76,10 @@ describe('the emulator of the Spark Core cloud', () => {
   });
 
   it('says what is wrong with its options, all at once', () => {
-    const options = { account: [], badTokenStatus: 403, expiresIn: 0 } as object;
+    const options = { account: [], badTokenStatus: 403, expiresIn: 0, refreshTokens: 'false' } as object;
 
-    expect(() => createSparkCloudEmulator(options)).toThrow(/"account".*\n.*"expiresIn".*\n.*"badTokenStatus"/);
+    expect(() => createSparkCloudEmulator(options)).toThrow(
+      /"account".*\n.*"expiresIn".*\n.*"refreshTokens" must be true or false; it was "false".*\n.*"badTokenStatus"/,
+    );
   });
 });

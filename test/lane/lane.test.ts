@@ -150,13 +150,10 @@ describe('authorize in the express lane', () => {
 });
 
 describe('the options of the express lane', () => {
-  const strategy = {
-    apiURL: 'https://sparkapi.com',
-    userAgent: 'a',
-    origin: undefined,
-    sessionKey: 'spark',
-    tokens: { upstream: {} },
-  };
+  const strategy = new SparkStrategy(
+    { ...CLIENT, callbackURL: 'https://app.example.com/auth/spark/callback' },
+    (_accessToken, _refreshToken, profile, done) => done(null, profile),
+  );
   const good: SessionOptions = { store: new MemoryStore(), secret: SECRET, resave: false, saveUninitialized: false };
   const problemsOf = (options: object, more: object = {}): readonly string[] => {
     try {

@@ -23,7 +23,8 @@ describe('options of OAuth2Client', () => {
       format: 'xml',
       scope: 5,
       scopeSeparator: ';',
-      timeoutMs: 0,
+      timeoutMs: 1.5,
+      customHeaders: { 'X-Key': 5 },
       tokenStore: {},
       apiURL: 'https://api.example.com/v1',
     } as unknown as OAuth2ClientOptions;
@@ -36,6 +37,7 @@ describe('options of OAuth2Client', () => {
       'clientAuthentication',
       'clientID',
       'clientId',
+      'customHeaders',
       'format',
       'scope',
       'scopeSeparator',
@@ -44,6 +46,10 @@ describe('options of OAuth2Client', () => {
       'tokenURL',
     ]);
     expect(problems.join()).toContain('did you mean "clientID"?');
+  });
+
+  it.each([undefined, null, 'https://server.example.com/token'])('are asked for when they are %p', (options) => {
+    expect(problemsOf(() => new OAuth2Client(options as never)).join()).toContain('write new OAuth2Client({ tokenURL');
   });
 
   it('may be no more than the token endpoint and an id', () => {
@@ -75,6 +81,12 @@ describe('options of the fragment page', () => {
       expect(problemsOf(() => fragmentPage({ postPath: path, scriptPath: path }))).toHaveLength(2);
     },
   );
+
+  it('are asked for when there are none', () => {
+    expect(problemsOf(() => fragmentPage(undefined as never)).join()).toContain(
+      'the options are missing; write fragmentPage({',
+    );
+  });
 
   it('are written into the page as text', () => {
     const { html } = fragmentPage({ postPath: '/a?b="><script>', scriptPath: '/s.js', title: '<b>' });

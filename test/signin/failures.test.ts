@@ -213,10 +213,11 @@ it('joins the scopes of a call as those of the strategy', async () => {
     strategy: { scope: ['x'], scopeSeparator: ',' },
     routes: (app, passport) => {
       app.get('/call', passport.authenticate('spark', { scope: ['a', 'b'] }));
+      app.get('/none', passport.authenticate('spark', { scope: '' }));
       app.get('/strategy', passport.authenticate('spark'));
     },
   });
   const scopeAt = async (path: string): Promise<string | null> =>
     new URL((await new Visitor(url).page(path)).headers.location as string).searchParams.get('scope');
-  expect([await scopeAt('/call'), await scopeAt('/strategy')]).toEqual(['a,b', 'x']);
+  expect([await scopeAt('/call'), await scopeAt('/strategy'), await scopeAt('/none')]).toEqual(['a,b', 'x', null]);
 });

@@ -1,4 +1,4 @@
-import { MemoryTokenStore, SparkStrategy } from '../../src/index.js';
+import { MemoryTokenStore, type SparkError, SparkStrategy } from '../../src/index.js';
 import { CLIENT, startApp } from '../support/app.js';
 import { Visitor } from '../support/visitor.js';
 
@@ -155,4 +155,41 @@ it('signs out here even when Spark can not be told to revoke the tokens', async 
   expect((await person.agent.post('/sign-out')).body).toEqual({ failed: 'revocation_failed' });
   expect((await person.call('/spark/v1/my/account')).status).toBe(401);
   expect((await person.page('/page')).status).toBe(302);
+});
+
+it('signs nobody out while the token store is away', async () => {
+  class Flaky extends MemoryTokenStore {
+    away = false;
+    override async remove(key: string): Promise<void> {
+      if (this.away) throw new Error('away');
+      await super.remove(key);
+    }
+  }
+  const tokenStore = new Flaky();
+  const { url } = await startApp({
+    strategy: { tokenStore },
+    routes: (app, passport, strategy) => {
+      app.post('/sign-out', (req, res) => {
+        strategy.signOut(req, { revoke: true }).then(
+          () => res.json({}),
+          ({ code, status }: SparkError) => res.status(status).json({ code }),
+        );
+      });
+      app.use(passport.authenticate('spark'));
+      app.use((_req, res) => {
+        res.json({});
+      });
+    },
+  });
+  const person = new Visitor(url);
+  await person.signIn('/page');
+
+  tokenStore.away = true;
+  expect(await person.agent.post('/sign-out')).toMatchObject({ status: 503, body: { code: 'store_unavailable' } });
+  expect((await person.page('/page')).status).toBe(200);
+  expect((await person.call('/spark/v1/my/account')).status).toBe(200);
+
+  tokenStore.away = false;
+  expect((await person.agent.post('/sign-out')).status).toBe(200);
+  expect((await person.call('/spark/v1/my/account')).status).toBe(401);
 });

@@ -1,4 +1,6 @@
+import type { IncomingMessage } from 'node:http';
 import type { Express, NextFunction, Request, Response } from 'express';
+import { MemoryStore } from 'express-session';
 import { Strategy as LocalStrategy } from 'passport-local';
 import { MemoryTokenStore, type SparkAuthenticateOptions, type TokenStore } from '../../src/index.js';
 import { startApp, type TestApp, type TestAppOptions } from '../support/app.js';
@@ -33,6 +35,47 @@ class WatchedStore extends MemoryTokenStore {
     this.removed.push(key);
     await super.remove(key);
   }
+}
+
+/** A session store that fails once. */
+class StumblingStore extends MemoryStore {
+  stumbles = false;
+  override set(...args: Parameters<MemoryStore['set']>): void {
+    if (this.stumbles) args[2]?.(new Error('the session store is away'));
+    else super.set(...args);
+    this.stumbles = false;
+  }
+}
+
+/** Account linking, whose failure is told in the session, as connect-flash does. */
+const withAdopt: TestAppOptions['routes'] = (app, passport, strategy) => {
+  withLocal(app, passport, strategy);
+  app.get('/adopt', async (req, res) => {
+    try {
+      await strategy.adopt(req, JSON.parse(String(req.query.params)));
+      res.json({});
+    } catch {
+      Object.assign(req.session, { notice: 'try again' });
+      res.status(500).json({});
+    }
+  });
+};
+
+/** What the grant endpoint answers, for the address of `/adopt`. */
+async function moreTokens(person: Visitor): Promise<string> {
+  const { origin } = new URL((await person.page('/login?for=tokens')).headers.location as string);
+  const grant = await fetch(`${origin}/v1/oauth2/grant`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      client_id: 'emulator-client',
+      client_secret: 'emulator-secret',
+      grant_type: 'password',
+      username: 'agent',
+      password: 'spark',
+    }),
+  });
+  return encodeURIComponent(await grant.text());
 }
 
 describe('the session link', () => {
@@ -185,36 +228,57 @@ describe('the session link', () => {
   });
 
   it('links tokens to the user who is signed in already, by adopt', async () => {
-    const { url } = await startApp({
-      routes: (app, passport, strategy) => {
-        withLocal(app, passport, strategy);
-        app.get('/adopt', async (req, res) => {
-          await strategy.adopt(req, JSON.parse(String(req.query.params)));
-          res.json({});
-        });
-      },
-    });
+    const { url } = await startApp({ routes: withAdopt });
     const person = new Visitor(url);
     await person.agent.get('/local/somebody');
     expect((await person.call('/spark/v1/system')).status).toBe(401);
-    const grant = await fetch(`${(await startedSpark(person)).origin}/v1/oauth2/grant`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({
-        client_id: 'emulator-client',
-        client_secret: 'emulator-secret',
-        grant_type: 'password',
-        username: 'agent',
-        password: 'spark',
-      }),
-    });
-    await person.agent.get(`/adopt?params=${encodeURIComponent(await grant.text())}`).expect(200);
+    await person.agent.get(`/adopt?params=${await moreTokens(person)}`).expect(200);
     expect((await person.call('/spark/v1/my/account')).status).toBe(200);
     expect((await person.agent.get('/status')).body.session.passport.user.id).toBe('somebody');
   });
-});
 
-/** Where the application's Spark is. */
-async function startedSpark(person: Visitor): Promise<URL> {
-  return new URL((await person.page('/login')).headers.location as string);
-}
+  // The session would be stored with a link to a record that was removed, and the tokens of the sign-in be lost.
+  it('stays as it was when adopt can not save the session, though a later change of the session is saved', async () => {
+    const tokenStore = new WatchedStore();
+    const store = new StumblingStore();
+    const { url } = await startApp({ routes: withAdopt, strategy: { tokenStore }, session: { store } });
+    const person = new Visitor(url);
+    await person.signIn('/login');
+    const { spark: link } = (await person.agent.get('/status')).body.session;
+    const params = await moreTokens(person);
+    store.stumbles = true;
+
+    expect((await person.agent.get(`/adopt?params=${params}`)).status).toBe(500);
+
+    const { session, status } = (await person.agent.get('/status')).body;
+    expect(session).toMatchObject({ notice: 'try again', spark: link });
+    expect(status).toMatchObject({ state: 'live' });
+    expect((await person.call('/spark/v1/my/account')).status).toBe(200);
+    expect(tokenStore.removed).toEqual(tokenStore.created.slice(1));
+  });
+
+  it('is not there when adopt could not save the session of somebody who had none', async () => {
+    const store = new StumblingStore();
+    const { url } = await startApp({ routes: withAdopt, session: { store } });
+    const person = new Visitor(url);
+    await person.agent.get('/local/somebody');
+    const params = await moreTokens(person);
+    store.stumbles = true;
+
+    expect((await person.agent.get(`/adopt?params=${params}`)).status).toBe(500);
+
+    const { session } = (await person.agent.get('/status')).body;
+    expect(session).toMatchObject({ notice: 'try again' });
+    expect(session).not.toHaveProperty('spark');
+  });
+
+  it('is refused with a reason where there is no session', async () => {
+    const tokenStore = new WatchedStore();
+    const { strategy } = await startApp({ strategy: { tokenStore } });
+
+    const adopted = strategy.adopt({ headers: {} } as IncomingMessage, { access_token: 'one' });
+
+    await expect(adopted).rejects.toMatchObject({ name: 'UnavailableError', code: 'no_session', status: 503 });
+    expect(tokenStore.created).toEqual([]);
+  });
+});

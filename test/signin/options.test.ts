@@ -48,17 +48,69 @@ it('lists every problem and its remedy in one error', () => {
   expect(problems).toEqual([
     '"clientId" is not an option; did you mean "clientID"?',
     'the verify function is missing; write (accessToken, refreshToken, params, profile, done) => done(null, profile).',
-    `"apiURL" is 'not a url'; write an absolute URL like 'https://app.example.com/…'.`,
+    `"apiURL" is 'not a url'; write the API's origin, like 'https://sparkapi.com'.`,
     '"clientID" is missing; write the client id of your API key.',
     '"clientSecret" is of type number; write the secret of your API key.',
     '"callbackURL" uses http: on the public host app.example.com; write https: (http: is for loopback hosts).',
     `flow 'hybrid' does not serve role 'vow'; write flow: 'oauth2'.`,
     '"tokenStore" has no create(); write new RedisTokenStore(redis), or an object with the TokenStore contract.',
-    `"platformURL" is 'ftp://sparkplatform.example.com'; write an absolute URL like 'https://app.example.com/…'.`,
+    `"platformURL" is 'ftp://sparkplatform.example.com'; write the origin where people sign in, like 'https://sparkplatform.com'.`,
     '"state" can not be switched off: it keeps others from signing people in; leave it out.',
     `"pkce" is 'plain'; write true (S256): the plain method proves nothing.`,
     '"cookieSecret" is shorter than 32 characters; write a longer one, or leave it out.',
   ]);
+});
+
+it.each([
+  [undefined, 'missing'],
+  [null, 'null'],
+  ['id', 'of type string'],
+])('says so when the options are %p', (options, found) => {
+  expect(problemsOf(options as never)).toEqual([
+    `the options are ${found}; write new SparkStrategy({ clientID, … }, verify).`,
+  ]);
+});
+
+// A flag from the environment is a text, and 'false' would switch it on: `proxy` would believe anybody's X-Forwarded-Host.
+it.each(['proxy', 'passReqToCallback', 'skipUserProfile', 'verifyAssertion'])(
+  'takes no text for the flag %s',
+  (flag) => {
+    expect(problemsOf({ ...GOOD, [flag]: 'false' })).toEqual([
+      `"${flag}" is 'false'; write true or false (default false).`,
+    ]);
+    expect(problemsOf({ ...GOOD, [flag]: false })).toEqual([]);
+  },
+);
+
+// What fetch refuses would look like a connection that broke, after which the outcome of a renewal is not known.
+it.each([
+  [
+    { customHeaders: { 'X-Key': 'a\nb' } },
+    '"customHeaders" has a X-Key with characters that a header can not hold; write plain ASCII.',
+  ],
+  [
+    { customHeaders: { 'X-Key': 'sécret' } },
+    '"customHeaders" has a X-Key with characters that a header can not hold; write plain ASCII.',
+  ],
+  [{ customHeaders: { 'X-Key': undefined } }, '"customHeaders" has a X-Key that is missing; write a text.'],
+  [{ customHeaders: { 'X Key': 'a' } }, `"customHeaders" has 'X Key', which is no header's name; leave it out.`],
+  [{ customHeaders: 'X-Key: a' }, `"customHeaders" is of type string; write an object: { 'X-Name': 'text' }.`],
+  [{ customHeaders: null }, `"customHeaders" is null; write an object: { 'X-Name': 'text' }.`],
+  [{ userAgent: 'Büro/1.0' }, '"userAgent" holds characters that a header can not; write plain ASCII.'],
+  [{ grantTimeoutMs: 1.5 }, '"grantTimeoutMs" is 1.5; write a whole number from 1 to 2147483647 (default 60000).'],
+  [
+    { grantTimeoutMs: 2 ** 31 },
+    '"grantTimeoutMs" is 2147483648; write a whole number from 1 to 2147483647 (default 60000).',
+  ],
+  [{ scope: 5 }, `"scope" is neither a text nor a list of texts; write ['listings', 'contacts'].`],
+  [{ callbackPath: 5 }, `"callbackPath" is no path; write it from the root, like '/auth/spark/callback'.`],
+  [
+    { apiURL: 'https://sparkapi.com/v1' },
+    `"apiURL" has a path or query; write the origin alone: 'https://sparkapi.com'.`,
+  ],
+  [{ role: 'vow', portal: 5 }, `"portal" is of type number; write the portal's name, like 'myportal'.`],
+])('says what to write instead of %p', (options, problem) => {
+  expect(problemsOf({ ...GOOD, ...options })).toEqual([problem]);
 });
 
 it('needs a portal for VOW, and takes a name, a function, or false for the multi-agent endpoint', () => {

@@ -1,4 +1,5 @@
-import type { SparkAuthenticateOptions } from '../../src/index.js';
+import type { ErrorRequestHandler } from 'express';
+import { ConfigError, type SparkAuthenticateOptions } from '../../src/index.js';
 import { startApp } from '../support/app.js';
 import { answerSpark, Visitor } from '../support/visitor.js';
 
@@ -96,6 +97,50 @@ it('takes role, portal and flow from one call of authenticate', async () => {
   expect((await agent.call('/spark/v1/my/account')).status).toBe(200);
   expect((await buyer.call('/spark/v1/my/contact')).status).toBe(200);
   expect((await buyer.page('/broken')).status).toBe(500);
+});
+
+// The profile was asked at another address with the access token, or the callback refused: nothing said why.
+describe.each([
+  [{ role: 'VOW' }, `"role" is 'VOW'; write one of 'private', 'idx', 'vow'.`],
+  [{ flow: 'openid' }, `"flow" is 'openid'; write one of 'oauth2', 'hybrid'.`],
+  [{ role: 'vow', portal: () => 5 }, `"portal" is of type number; write the portal's name, like 'myportal'.`],
+  [{ callbackURL: 'http://' }, `"callbackURL" is 'http://'; write an absolute URL like 'https://app.example.com/…'.`],
+  [
+    { callbackURL: 'auth/callback' },
+    `"callbackURL" is 'auth/callback'; write an absolute URL like 'https://app.example.com/…'.`,
+  ],
+])('one call with %p', (given, problem) => {
+  const options = given as unknown as SparkAuthenticateOptions;
+
+  it('errs on a route with what to write instead', async () => {
+    const errors: unknown[] = [];
+    const { url } = await startApp({
+      routes: (app, passport) => {
+        app.get('/login', passport.authenticate('spark', options));
+        app.use(((error, _req, res, _next) => {
+          errors.push(error);
+          res.status(error.status).json({});
+        }) as ErrorRequestHandler);
+      },
+    });
+
+    const reply = await new Visitor(url).page('/login');
+
+    expect([reply.status, reply.headers.location]).toEqual([500, undefined]);
+    expect(errors).toEqual([expect.any(ConfigError)]);
+    expect((errors as ConfigError[])[0]?.problems).toEqual([problem]);
+  });
+
+  it('ends on a page at a wall, and the log says what to write instead', async () => {
+    const warn = jest.spyOn(process, 'emitWarning').mockReturnValue();
+    const { url } = await startApp({ routes: (app, passport) => app.use(passport.authenticate('spark', options)) });
+
+    const reply = await new Visitor(url).page('/');
+
+    expect([reply.status, reply.text]).toEqual([500, expect.stringContaining('The sign-in failed')]);
+    expect(warn.mock.calls.join()).toContain(problem);
+    warn.mockRestore();
+  });
 });
 
 it('asks a function for the portal of each request', async () => {

@@ -1,4 +1,4 @@
-import { RedisTokenStore, UnavailableError } from '../../src/index.js';
+import { type ConfigError, RedisTokenStore, UnavailableError } from '../../src/index.js';
 import { type RedisServer, startRedis } from '../support/redis.js';
 
 const TOKENS = {
@@ -73,4 +73,27 @@ describe('RedisTokenStore', () => {
 
 it('refuses what is no Redis client, and says what to write', () => {
   expect(() => new RedisTokenStore({} as never)).toThrow('write new RedisTokenStore(new Redis(url))');
+});
+
+// 'false' from the environment would let records pass that anybody could have written.
+it('refuses options that would be taken for something else, all at once', () => {
+  const client = { eval: async () => null, evalsha: async () => null };
+  const options = {
+    prefix: 5,
+    ttlMs: 1_000.5,
+    timeoutMs: 2 ** 31,
+    cacheMs: 0.5,
+    cacheSize: '9',
+    allowUnencrypted: 'false',
+  };
+  let problems: readonly string[] = [];
+  try {
+    new RedisTokenStore(client, options as never);
+  } catch (error) {
+    problems = (error as ConfigError).problems;
+  }
+
+  expect(problems.map((problem) => /"(\w+)"/.exec(problem)?.[1]).sort()).toEqual(Object.keys(options).sort());
+  expect(problems.join()).toContain(`"allowUnencrypted" is 'false'; write true or false`);
+  expect(() => new RedisTokenStore(client, null as never)).toThrow('the options are null');
 });

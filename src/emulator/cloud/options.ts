@@ -82,7 +82,7 @@ const ACCOUNTS: readonly CloudAccountOptions[] = [
   { username: 'careful@example.com', password: 'spark', otp: '123456' },
 ];
 
-/** @throws Error that lists every problem at once */
+/** @throws Error that lists every problem at once: a plain one, since the emulator stands alone */
 export function parseCloudOptions(options: SparkCloudEmulatorOptions): CloudSettings {
   const unknown = Object.keys(options).filter((name) => !OPTION_NAMES.includes(name));
   const problems = unknown.map((name) => `"${name}" is not an option. Options: ${OPTION_NAMES.join(', ')}.`);
@@ -90,6 +90,11 @@ export function parseCloudOptions(options: SparkCloudEmulatorOptions): CloudSett
     const value = options[name] ?? fallback;
     if (!(Number.isFinite(value) && value > 0)) problems.push(`"${name}" must be a number of seconds above 0.`);
     return value * 1_000;
+  };
+  const flag = (name: 'refreshTokens' | 'revealsAccounts', fallback: boolean): boolean => {
+    const value: unknown = options[name] ?? fallback;
+    if (typeof value !== 'boolean') problems.push(`"${name}" must be true or false; it was ${JSON.stringify(value)}.`);
+    return value === true;
   };
   const accounts = options.accounts ?? ACCOUNTS;
   for (const { username, password } of accounts) {
@@ -105,8 +110,8 @@ export function parseCloudOptions(options: SparkCloudEmulatorOptions): CloudSett
     clients: options.clients ?? [{ id: 'particle-api', secret: 'particle-api' }],
     lifetimeMs: seconds('expiresIn', 7_776_000),
     authLifetimeMs: seconds('authTokenExpiresIn', 5_184_000),
-    refreshTokens: options.refreshTokens ?? true,
-    revealsAccounts: options.revealsAccounts ?? false,
+    refreshTokens: flag('refreshTokens', true),
+    revealsAccounts: flag('revealsAccounts', false),
     badTokenStatus: options.badTokenStatus ?? 400,
   };
   if (![400, 401].includes(settings.badTokenStatus)) problems.push('"badTokenStatus" must be 400 or 401.');

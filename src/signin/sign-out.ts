@@ -1,0 +1,21 @@
+import type { IncomingMessage } from 'node:http';
+import { type SignedInTokens, tokenKeyOf } from '../session.js';
+import type { Tokens } from '../tokens/record.js';
+import { removeLink } from './link.js';
+import { calledBack, type ExpressRequest } from './request.js';
+
+/**
+ * Removes the person's tokens, signs out of Passport and destroys the session. Answers the tokens that were removed.
+ * @throws UnavailableError the token store is away: nobody was signed out
+ */
+export async function signOutHere(req: IncomingMessage, where: SignedInTokens): Promise<Tokens | undefined> {
+  const request = req as ExpressRequest;
+  const key = tokenKeyOf(request, where);
+  const removed = key === undefined ? undefined : await where.tokens.remove(key);
+  removeLink(request.session, where.sessionKey);
+  const { logout } = request;
+  if (logout) await calledBack((done) => logout.call(request, {}, done));
+  const { session } = request; // logout has made it anew
+  if (session?.destroy) await calledBack((done) => session.destroy?.(done));
+  return removed;
+}
