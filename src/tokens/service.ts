@@ -167,9 +167,16 @@ export class TokenService {
     }
   }
 
-  /** Removes the record: the person is signed out, in every process. Answers the tokens that were removed. */
+  /**
+   * Removes the record: the person is signed out, in every process. Answers the tokens that were removed, where they
+   * could be read. @throws UnavailableError the store is away
+   */
   async remove(key: string): Promise<Tokens | undefined> {
-    const reading = await this.read(key);
+    const reading = await this.read(key).catch((error: unknown) => {
+      // No process can ever read this record, so none could ever sign out of it.
+      if (error instanceof UnavailableError && error.code === 'store_corrupt') return undefined;
+      throw error; // away: the tokens that have to be revoked may be there
+    });
     await this.store.remove(key);
     this.recent.forget(key);
     this.spares.delete(key);

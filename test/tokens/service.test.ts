@@ -378,6 +378,16 @@ describe('sign-out', () => {
     expect(await read()).toBeUndefined();
     expect(spark.expireAllAccessTokens('agent')).toBe(0); // none is left to expire
   });
+
+  it('fails while the store is away, and can be tried again: the tokens may have to be revoked', async () => {
+    let away = true;
+    const { service, key, read } = await bench({}, { wrap: (store) => failing(store, 'read', () => away) });
+    await expect(service.remove(key)).rejects.toMatchObject({ code: 'store_unavailable' });
+    away = false;
+    const { accessToken } = (await read()) as TokenRecord;
+    expect(await service.remove(key)).toMatchObject({ accessToken });
+    expect(await read()).toBeUndefined();
+  });
 });
 
 it('treats the record of another client as absent', async () => {
