@@ -152,19 +152,20 @@ export class TokenService {
     const { replace, ...origin } = options;
     const key = adoptedKey(name);
     const fresh = { ...tokens, ...origin, clientID: this.options.clientID, commitId: randomId(), permanent: true };
-    if ((await this.store.create(key, fresh)) || !replace) return;
-    this.recent.forget(key);
-    await this.replace(key, tokens);
-  }
-
-  /** Stores tokens as the generation after whatever is stored: a renewal that wins meanwhile only makes it one later. */
-  private async replace(key: string, tokens: Tokens): Promise<void> {
-    const commitId = randomId();
-    for (let generation = 0; ; ) {
-      const answer = await this.store.commit(key, generation, randomId(), commitId, { ...tokens, afterRefusal: false });
-      if (answer.kind !== 'stale') return;
-      generation = answer.record.generation;
+    let generation = 0;
+    while (!(await this.store.create(key, fresh))) {
+      if (!replace) return;
+      // A renewal that wins meanwhile only makes it one generation later, and one that is removed leaves the name free.
+      const answer = await this.store.commit(key, generation, randomId(), fresh.commitId, {
+        ...tokens,
+        afterRefusal: false,
+      });
+      if (answer.kind === 'committed') break;
+      generation = answer.kind === 'stale' ? answer.record.generation : 0;
     }
+    // What we renewed under this name is no longer what the store has lost.
+    this.recent.forget(key);
+    this.spares.delete(key);
   }
 
   /**
@@ -232,7 +233,7 @@ export class TokenService {
     const at = this.clock.now();
     const record = await this.store.read(key);
     if (!record || record.clientID !== this.options.clientID) return undefined;
-    const ahead = this.recent.ahead(key, record);
+    const ahead = this.recent.ahead(key, record, at);
     return ahead ? await this.offerAgain(key, ahead) : { record, at };
   }
 

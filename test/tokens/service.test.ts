@@ -330,6 +330,22 @@ describe('a store that fails', () => {
     expect(spark.grants('refresh_token')).toHaveLength(1);
   });
 
+  it('offers no renewal again that is ten minutes old', async () => {
+    let now = 0;
+    const clock = { now: () => now, sleep: () => new Promise<void>((resolve) => setTimeout(resolve, 5)) };
+    const { age, token, store, read, key } = await bench({}, { clock });
+    const old = (await read()) as TokenRecord;
+    age(DAY_MS);
+    await token();
+    await store.remove(key);
+    await store.create(key, old);
+
+    now += 10 * 60_000;
+
+    expect(await token()).toBe(old.accessToken);
+    expect((await read())?.generation).toBe(0);
+  });
+
   it('stores a renewal that comes late with the life that is left of it', async () => {
     let away = true;
     let now = 0;
@@ -419,6 +435,39 @@ describe('tokens that were issued beforehand', () => {
     await service.adopt('office', tokens);
     await service.adopt('office', { ...tokens, accessToken: 'second' }, { replace: true });
     expect(await store.read('adopted:office')).toMatchObject({ accessToken: 'second', generation: 1 });
+  });
+
+  // A renewal that this process remembers would be offered again to a store that has gone back.
+  it('hold when they are stored anew, because the store has lost those before and their renewals', async () => {
+    const renew = async (): Promise<Tokens> => ({ ...tokens, accessToken: 'renewed' });
+    const { service, store, age } = await bench({}, { renew });
+    await service.adopt('office', tokens);
+    age(DAY_MS);
+    expect(await tokenOf(service, 'adopted:office')).toBe('renewed');
+    await store.remove('adopted:office');
+
+    await service.adopt('office', { ...tokens, accessToken: 'issued anew' });
+
+    expect(await tokenOf(service, 'adopted:office')).toBe('issued anew');
+    expect(await store.read('adopted:office')).toMatchObject({ accessToken: 'issued anew', generation: 0 });
+  });
+
+  it('are stored when the record that they replace is removed meanwhile', async () => {
+    let removed = false;
+    const wrap = (store: TokenStore): TokenStore =>
+      Object.assign(Object.create(store) as TokenStore, {
+        commit: async (...args: Parameters<TokenStore['commit']>) => {
+          if (!removed) await store.remove(args[0]);
+          removed = true;
+          return await store.commit(...args);
+        },
+      });
+    const { service, store } = await bench({}, { wrap });
+    await service.adopt('office', tokens);
+
+    await service.adopt('office', { ...tokens, accessToken: 'second' }, { replace: true });
+
+    expect(await store.read('adopted:office')).toMatchObject({ accessToken: 'second', generation: 0 });
   });
 });
 
