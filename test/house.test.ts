@@ -23,6 +23,7 @@ const ROOMS = `
   tokens/memory
   tokens/store-option
   tokens/redis
+  tokens/adopted
   tokens/service
   grant
   signin/urls

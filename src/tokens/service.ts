@@ -3,6 +3,7 @@ import { channel } from 'node:diagnostics_channel';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SignInRequiredError, TokenError, UnavailableError } from '../errors.js';
 import type { UpstreamProfile } from '../platform.js';
+import { checkAdopted } from './adopted.js';
 import { RecentRenewals, type Renewal } from './recent.js';
 import {
   type Freshness,
@@ -143,12 +144,14 @@ export class TokenService {
   /**
    * Stores tokens that were issued beforehand (single-session keys) under a name that the application chooses.
    * Only if the name is free: a restart must not put a spent refresh token back. `replace` stores them as the next generation.
+   * @throws ConfigError tokens that could not be used, or no name; UnavailableError
    */
   async adopt(
     name: string,
     tokens: Tokens,
     options: { replace?: boolean } & Omit<TokenOrigin, 'clientID'> = {},
   ): Promise<void> {
+    checkAdopted(name, tokens, options);
     const { replace, ...origin } = options;
     const key = adoptedKey(name);
     const fresh = { ...tokens, ...origin, clientID: this.options.clientID, commitId: randomId(), permanent: true };

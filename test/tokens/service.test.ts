@@ -3,6 +3,7 @@ import { inspect } from 'node:util';
 import { createSparkEmulator, type SparkEmulatorHandle, type SparkEmulatorOptions } from '../../src/emulator/index.js';
 import { requestGrant } from '../../src/grant.js';
 import {
+  ConfigError,
   MemoryTokenStore,
   RENEWAL_CHANNEL,
   type RenewalEvent,
@@ -435,6 +436,40 @@ describe('tokens that were issued beforehand', () => {
     await service.adopt('office', tokens);
     await service.adopt('office', { ...tokens, accessToken: 'second' }, { replace: true });
     expect(await store.read('adopted:office')).toMatchObject({ accessToken: 'second', generation: 1 });
+  });
+
+  it.each([
+    [
+      'an answer of the token endpoint',
+      { access_token: 'hush', refresh_token: 'hush', expires_in: 86_400 },
+      [
+        '"accessToken" is missing; write { accessToken, refreshToken, lifetimeMs }: access_token',
+        '"expires_in" is not read here; write lifetimeMs: expires_in * 1000.',
+      ],
+    ],
+    ['nothing', undefined, ['"accessToken" is missing']],
+    ['a token alone', 'hush', ['"accessToken" is missing']],
+    ['a blank token', { accessToken: ' ' }, ['"accessToken" is blank']],
+    ['no refresh token, written as null', { ...tokens, refreshToken: null }, ['"refreshToken" is null; write']],
+    ['a lifetime that is a text', { ...tokens, lifetimeMs: 'hush' }, ['"lifetimeMs" is of type string; write']],
+    ['a lifetime below zero', { ...tokens, lifetimeMs: -1 }, ['"lifetimeMs" is -1; write']],
+    ['a lifetime that is no number', { ...tokens, lifetimeMs: Number.NaN }, ['"lifetimeMs" is NaN; write']],
+  ])('are refused where they could not be used: %s', async (_what, given, problems) => {
+    const { service, store } = await bench();
+    const error: unknown = await service.adopt('office', given as Tokens).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(ConfigError);
+    for (const problem of problems) expect(String(error)).toContain(problem);
+    expect(String(error)).not.toContain('hush');
+    expect(await store.read('adopted:office')).toBeUndefined();
+  });
+
+  it.each([
+    ['a blank name', ' ', {}, '"name" is blank'],
+    ['no name', undefined, {}, '"name" is missing'],
+    ['an option that is none', 'office', { redirectUri: '/' }, 'did you mean "redirectURI"?'],
+  ])('are refused with %s', async (_what, name, options, problem) => {
+    const { service } = await bench();
+    await expect(service.adopt(name as string, tokens, options as object)).rejects.toThrow(problem);
   });
 
   // A renewal that this process remembers would be offered again to a store that has gone back.
