@@ -116,7 +116,8 @@ export class SparkStrategy extends OAuth2Strategy {
     this.sessionKey = settings.sessionKey;
     this.userAgent = settings.userAgent;
     this.callbackPath = settings.callbackPath;
-    this.origin = URL.canParse(settings.callbackURL) ? new URL(settings.callbackURL).origin : undefined;
+    const callback = URL.canParse(settings.callbackURL) ? settings.callbackURL : undefined;
+    this.origin = callback && new URL(callback).origin;
     this.providerSignOutURL = settings.platformURL + PROVIDER_SIGN_OUT_PATH;
 
     const headers = { 'X-SparkApi-User-Agent': settings.userAgent, ...settings.customHeaders };
@@ -142,7 +143,8 @@ export class SparkStrategy extends OAuth2Strategy {
       clientID: settings.clientID,
       upstream: SPARK_UPSTREAM,
       onUnknown: settings.onUnknown,
-      renew: async ({ refreshToken, redirectURI }) => {
+      // Tokens that were issued beforehand come without a redirect URI, and the vendor's refresh asks for one.
+      renew: async ({ refreshToken, redirectURI = callback }) => {
         const params = {
           client_id: settings.clientID,
           client_secret: settings.clientSecret,

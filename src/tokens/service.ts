@@ -143,7 +143,8 @@ export class TokenService {
 
   /**
    * Stores tokens that were issued beforehand (single-session keys) under a name that the application chooses.
-   * Only if the name is free: a restart must not put a spent refresh token back. `replace` stores them as the next generation.
+   * Only if the name is free: a restart must not put a spent refresh token back. `replace` stores them as the next generation,
+   * and leaves the origin (`role`, `portal`, `redirectURI` …) as it was given first.
    * @throws ConfigError tokens that could not be used, or no name; UnavailableError
    */
   async adopt(
