@@ -20,6 +20,7 @@ const ROOMS = `
   tokens/recent
   tokens/cache
   tokens/seal
+  tokens/happened
   tokens/memory
   tokens/store-option
   tokens/redis

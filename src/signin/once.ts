@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { MemoryTokenStore } from '../tokens/memory.js';
+import { Happened } from '../tokens/happened.js';
 import { guarded, type TokenStore } from '../tokens/store.js';
 
 /** Calls without an answer: as many people as may sign in while the store is away. The oldest goes first. */
@@ -11,12 +11,13 @@ const MAX_UNANSWERED = 10_000;
  * can say so (`once`), else in this one.
  */
 export class Once {
-  private readonly store: TokenStore;
+  private readonly call: NonNullable<TokenStore['once']>;
   /** Ids of the calls that the store did not answer, by digest: it may have carried them out all the same. */
   private readonly unanswered = new LRUCache<string, string>({ max: MAX_UNANSWERED });
 
   constructor(store: TokenStore) {
-    this.store = guarded(store.once ? store : new MemoryTokenStore());
+    const here = new Happened();
+    this.call = guarded(store).once ?? (async (...args) => here.isFirst(...args, Date.now()));
   }
 
   /**
@@ -29,7 +30,7 @@ export class Once {
     const callId = this.unanswered.get(digest) ?? randomBytes(16).toString('base64url');
     this.unanswered.delete(digest); // two tries at a time must not both be first
     try {
-      return (await this.store.once?.(digest, callId, forMs)) ?? true;
+      return await this.call(digest, callId, forMs);
     } catch (error) {
       if (!this.unanswered.has(digest)) this.unanswered.set(digest, callId); // the one that reached the store first
       throw error;

@@ -1,4 +1,5 @@
 import { OptionCheck } from '../options.js';
+import { Happened } from './happened.js';
 import type { Seen, TokenRecord } from './record.js';
 import {
   type ClaimAnswer,
@@ -17,9 +18,6 @@ export interface MemoryTokenStoreOptions {
   readonly now?: () => number;
 }
 
-/** Anybody can make a name happen, so there is an end to what is remembered; the oldest goes first. */
-const MAX_HAPPENED = 100_000;
-
 interface Entry {
   tokens: Omit<TokenRecord, 'leftMs' | 'ageMs'>;
   storedAt: number;
@@ -37,8 +35,7 @@ interface Entry {
 export class MemoryTokenStore implements TokenStore {
   /** In the order of last use, so that what has lapsed stands in front. */
   private readonly entries = new Map<string, Entry>();
-  /** What has happened once, in that order. */
-  private readonly happened = new Map<string, { readonly callId: string; readonly until: number }>();
+  private readonly happened = new Happened();
   private readonly ttlMs: number;
   private readonly now: () => number;
 
@@ -144,15 +141,7 @@ export class MemoryTokenStore implements TokenStore {
   }
 
   async once(name: string, callId: string, ttlMs: number): Promise<boolean> {
-    const now = this.now();
-    for (const [earlier, { until }] of this.happened) {
-      if (until > now && this.happened.size < MAX_HAPPENED) break;
-      this.happened.delete(earlier);
-    }
-    const first = this.happened.get(name);
-    if (first && first.until > now) return first.callId === callId;
-    this.happened.set(name, { callId, until: now + ttlMs });
-    return true;
+    return this.happened.isFirst(name, callId, ttlMs, this.now());
   }
 
   private entry(key: string): Entry | undefined {
