@@ -30,7 +30,8 @@ interface Entry {
 
 /**
  * Tokens in this process's memory: for development, tests and one-process applications.
- * Lost at a restart, and not shared with other processes; use `RedisTokenStore` for anything else.
+ * Lost at a restart, and not shared with other processes; use `RedisTokenStore` for anything else. The first one of a
+ * process warns (`SPARK_MEMORY_STORE`) where `NODE_ENV` is `production`.
  */
 export class MemoryTokenStore implements TokenStore {
   /** In the order of last use, so that what has lapsed stands in front. */
@@ -46,6 +47,7 @@ export class MemoryTokenStore implements TokenStore {
     check.func('now', options.now, 'write a function that returns milliseconds, like Date.now.');
     check.done();
     this.now = options.now ?? Date.now;
+    warnInProduction();
   }
 
   async create(key: string, record: NewTokenRecord): Promise<boolean> {
@@ -173,4 +175,16 @@ export class MemoryTokenStore implements TokenStore {
     const { lifetimeMs } = entry.tokens;
     return { ...entry.tokens, ageMs, leftMs: lifetimeMs === undefined ? undefined : lifetimeMs - ageMs };
   }
+}
+
+let warned = false;
+
+function warnInProduction(): void {
+  if (warned || process.env.NODE_ENV !== 'production') return;
+  warned = true;
+  process.emitWarning(
+    'MemoryTokenStore keeps tokens in this process alone: a restart loses them, and everybody has to sign in again. ' +
+      'Write tokenStore: new RedisTokenStore(redis).',
+    { type: 'MemoryTokenStore', code: 'SPARK_MEMORY_STORE' },
+  );
 }
