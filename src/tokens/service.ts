@@ -1,7 +1,9 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { channel } from 'node:diagnostics_channel';
+import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SignInRequiredError, TokenError, UnavailableError } from '../errors.js';
+import { OptionCheck } from '../options.js';
 import type { UpstreamProfile } from '../platform.js';
 import { checkAdopted } from './adopted.js';
 import { RecentRenewals, type Renewal } from './recent.js';
@@ -49,7 +51,8 @@ export interface TokenServiceOptions {
 
 export interface Clock {
   now(): number;
-  sleep(ms: number): Promise<void>;
+  /** Rejects when it is told to stop. */
+  sleep(ms: number, stop?: AbortSignal): Promise<void>;
 }
 
 /** Where the outcomes of renewals are published (`node:diagnostics_channel`). Never a token, raw key, path or query. */
@@ -79,6 +82,9 @@ const MAX_BACKOFF_MS = 5 * 60 * 1_000;
 const REFUSED_AGAIN_MS = 30_000;
 const SAVE_RETRY_MS = 5_000;
 const MAX_SPARES = 1_000;
+/** Kubernetes, Heroku and their like kill a process 30 seconds after they asked it to stop. */
+const DRAIN_MS = 25_000;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** A record, and when it was read: from then on this process counts its time by itself. */
 interface Reading {
@@ -105,13 +111,16 @@ export class TokenService {
   /** Tokens of ours that lost against another generation: tried once before a record is called dead. */
   private readonly spares = new Map<string, Tokens>();
   private readonly saving = new Set<Promise<void>>();
+  /** Ends what waits for a store that is away: this process is about to end. */
+  private readonly stop = new AbortController();
   private waiting = 0;
 
   constructor(private readonly options: TokenServiceOptions) {
     this.store = guarded(options.store);
     this.upstream = options.upstream;
     this.limits = { softShare: 0.5, hardMs: 30_000, ...options.limits };
-    this.clock = options.clock ?? { now: () => performance.now(), sleep: (ms) => delay(ms) };
+    this.clock = options.clock ?? { now: () => performance.now(), sleep: (ms, signal) => delay(ms, undefined, { signal }) };
+    setMaxListeners(0, this.stop.signal); // one for each renewal that is to be stored
   }
 
   /**
@@ -193,11 +202,30 @@ export class TokenService {
     await this.options.revoke?.(tokens);
   }
 
-  /** Resolves when every renewal under way is finished and stored. For SIGTERM, before the store's client is closed. */
-  async drain(): Promise<void> {
-    while (this.running.size > 0 || this.saving.size > 0) {
-      await Promise.allSettled([...[...this.running.values()].map(({ result }) => result), ...this.saving]);
+  /**
+   * Resolves when every renewal under way is finished and stored, or after `withinMs` (default 25 000). For SIGTERM, before
+   * the store's client is closed. Afterwards no store that is away is waited for: a renewal that it has not got by then is
+   * the only refresh token that lives, and is lost with the process, so that this person has to sign in again.
+   * @throws ConfigError `withinMs` is no number
+   */
+  async drain({ withinMs }: { readonly withinMs?: number | undefined } = {}): Promise<void> {
+    const check = new OptionCheck('tokens.drain');
+    const limitMs = check.number('withinMs', withinMs, DRAIN_MS, { min: 0, max: MAX_TIMER_MS });
+    check.done();
+    let timer: NodeJS.Timeout | undefined;
+    let over = false;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        over = true;
+        this.stop.abort();
+        resolve();
+      }, limitMs);
+    });
+    while (!over && (this.running.size > 0 || this.saving.size > 0)) {
+      const underWay = [...[...this.running.values()].map(({ result }) => result), ...this.saving];
+      await Promise.race([Promise.allSettled(underWay), late]);
     }
+    clearTimeout(timer);
   }
 
   private async usable(key: string): Promise<TokenRecord> {
@@ -418,8 +446,8 @@ export class TokenService {
   private saveLater(key: string, claim: Claim, renewal: Renewal): void {
     const task = (async () => {
       for (let wait = 100; ; wait = Math.min(wait * 2, SAVE_RETRY_MS)) {
-        await this.clock.sleep(wait);
-        if (this.recent.unsaved(key)?.record.commitId !== renewal.record.commitId) return;
+        await this.clock.sleep(wait, this.stop.signal).catch(() => undefined);
+        if (this.stop.signal.aborted || this.recent.unsaved(key)?.record.commitId !== renewal.record.commitId) return;
         try {
           await this.saved(key, claim, renewal);
           return;

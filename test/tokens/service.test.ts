@@ -1,4 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { createSparkEmulator, type SparkEmulatorHandle, type SparkEmulatorOptions } from '../../src/emulator/index.js';
 import { requestGrant } from '../../src/grant.js';
@@ -345,6 +346,77 @@ describe('a store that fails', () => {
 
     expect(await token()).toBe(old.accessToken);
     expect((await read())?.generation).toBe(0);
+  });
+
+  it('is waited for by drain within its limit, and not any more afterwards', async () => {
+    let sleeping = 0;
+    let commits = 0;
+    const clock = {
+      now: () => performance.now(),
+      sleep: async (ms: number, signal?: AbortSignal): Promise<void> => {
+        sleeping += 1;
+        await delay(ms, undefined, { signal }).finally(() => {
+          sleeping -= 1;
+        });
+      },
+    };
+    const { age, token, service } = await bench(
+      {},
+      {
+        clock,
+        wrap: (store) =>
+          failing(store, 'commit', () => {
+            commits += 1;
+            return true;
+          }),
+      },
+    );
+    age(DAY_MS);
+    const renewed = await token();
+    expect(sleeping).toBe(1); // until it tries again
+
+    await service.drain({ withinMs: 250 });
+
+    await new Promise(setImmediate);
+    expect(sleeping).toBe(0);
+    expect(commits).toBeGreaterThan(1);
+    expect(await token()).toBe(renewed); // whoever still asks is served
+  });
+
+  it('is waited for by drain until it has got all, where it comes back in time', async () => {
+    let away = true;
+    const { age, token, service, read } = await bench({}, { wrap: (store) => failing(store, 'commit', () => away) });
+    age(DAY_MS);
+    await token();
+    const drained = service.drain({ withinMs: 10_000 });
+    away = false;
+    await drained;
+    expect((await read())?.generation).toBe(1);
+  });
+
+  it('is not the only one: drain waits no longer than its limit for a token endpoint either', async () => {
+    let answer = (_tokens: Tokens): void => undefined;
+    const renew = (): Promise<Tokens> =>
+      new Promise((resolve) => {
+        answer = resolve;
+      });
+    const { age, token, service, read } = await bench({}, { renew });
+    age(DAY_MS * 0.6);
+    await token();
+
+    await service.drain({ withinMs: 100 });
+
+    expect((await read())?.generation).toBe(0);
+    answer({ accessToken: 'late', refreshToken: 'late too', lifetimeMs: DAY_MS });
+    await service.drain();
+    expect((await read())?.accessToken).toBe('late'); // stored all the same, if the process lives that long
+  });
+
+  it('is waited for by drain as long as a number says', async () => {
+    const { service } = await bench();
+    await expect(service.drain({ withinMs: Number.POSITIVE_INFINITY })).rejects.toThrow(
+      'tokens.drain: "withinMs" is Infinity; write a number from 0 to',
+    );
   });
 
   it('stores a renewal that comes late with the life that is left of it', async () => {
