@@ -222,11 +222,7 @@ export class SparkStrategy extends OAuth2Strategy {
   async accessToken(req: IncomingMessage): Promise<string> {
     const key = tokenKeyOf(req, this);
     if (key === undefined) throw new SignInRequiredError();
-    return await this.tokens.use(key, async (record) => ({
-      value: record.accessToken,
-      expired: false,
-      replayable: false,
-    }));
+    return await this.tokens.accessToken(key);
   }
 
   /**

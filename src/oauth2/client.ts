@@ -102,11 +102,7 @@ export class OAuth2Client {
    * @throws SignInRequiredError, UnavailableError
    */
   async accessToken(name: string): Promise<string> {
-    return await this.tokens.use(adoptedKey(name), async ({ accessToken }) => ({
-      value: accessToken,
-      expired: false,
-      replayable: false,
-    }));
+    return await this.tokens.accessToken(adoptedKey(name));
   }
 
   /**

@@ -137,6 +137,14 @@ export class TokenService {
     return renewed && sent.replayable ? (await send(renewed)).value : sent.value;
   }
 
+  /**
+   * The access token under `key`, renewed if need be, for callers that send it by themselves.
+   * @throws SignInRequiredError, UnavailableError, as {@link use}
+   */
+  async accessToken(key: string): Promise<string> {
+    return (await this.usable(key)).accessToken;
+  }
+
   /** The record under `key` as it stands, without renewing it; undefined when there is none of this client. */
   async peek(key: string): Promise<TokenRecord | undefined> {
     const reading = await this.read(key);

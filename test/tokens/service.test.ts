@@ -80,13 +80,9 @@ async function bench(
     age: (ms) => {
       offset += ms;
     },
-    token: () => tokenOf(service, key),
+    token: () => service.accessToken(key),
     read: () => store.read(key),
   };
-}
-
-async function tokenOf(service: TokenService, key: string): Promise<string> {
-  return await service.use(key, async ({ accessToken }) => ({ value: accessToken, expired: false, replayable: false }));
 }
 
 describe('when a token is renewed', () => {
@@ -144,7 +140,7 @@ describe('when a token is renewed', () => {
     const { spark, service, age } = await bench();
     const key = await service.create({ accessToken: 'personal', lifetimeMs: 1_000 }, {});
     age(DAY_MS);
-    expect(await tokenOf(service, key)).toBe('personal');
+    expect(await service.accessToken(key)).toBe('personal');
     expect(spark.grants('refresh_token')).toHaveLength(0);
   });
 });
@@ -157,7 +153,7 @@ describe('one renewal', () => {
     spark.delayNextGrant(200);
 
     const tokens = await Promise.all(
-      Array.from({ length: 200 }, (_, i) => tokenOf(services[i % 4] as TokenService, key)),
+      Array.from({ length: 200 }, (_, i) => (services[i % 4] as TokenService).accessToken(key)),
     );
 
     expect(new Set(tokens).size).toBe(1);
@@ -208,7 +204,7 @@ describe('a process that was frozen', () => {
       asleep.done = true;
       age(11_000);
       asleep.ms += 11_000;
-      await tokenOf(another(), key); // the lease has lapsed: another process renews
+      await another().accessToken(key); // the lease has lapsed: another process renews
     };
     age(DAY_MS);
 
@@ -260,8 +256,8 @@ describe('a renewal that fails', () => {
     const { spark, age, another, key } = await bench();
     age(DAY_MS);
     spark.failNextGrant({ kind: 'status', status: 503, retryAfter: 30 });
-    await expect(tokenOf(another(), key)).rejects.toThrow(UnavailableError);
-    await expect(tokenOf(another(), key)).rejects.toMatchObject({ code: 'renewal_backoff' });
+    await expect(another().accessToken(key)).rejects.toThrow(UnavailableError);
+    await expect(another().accessToken(key)).rejects.toMatchObject({ code: 'renewal_backoff' });
     expect(spark.grants('refresh_token')).toHaveLength(1);
   });
 
@@ -485,7 +481,7 @@ it('treats the record of another client as absent', async () => {
   const other = new TokenService({ store, clientID: 'another-client', upstream: SPARK_UPSTREAM, renew });
   expect(await service.peek(key)).toBeDefined();
   expect(await other.peek(key)).toBeUndefined();
-  await expect(tokenOf(other, key)).rejects.toThrow(SignInRequiredError);
+  await expect(other.accessToken(key)).rejects.toThrow(SignInRequiredError);
 });
 
 describe('tokens that were issued beforehand', () => {
@@ -500,7 +496,7 @@ describe('tokens that were issued beforehand', () => {
       afterRefusal: false,
     });
     await service.adopt('office', tokens);
-    expect(await tokenOf(service, 'adopted:office')).toBe('renewed');
+    expect(await service.accessToken('adopted:office')).toBe('renewed');
   });
 
   it('are replaced as the next generation when asked for', async () => {
@@ -550,12 +546,12 @@ describe('tokens that were issued beforehand', () => {
     const { service, store, age } = await bench({}, { renew });
     await service.adopt('office', tokens);
     age(DAY_MS);
-    expect(await tokenOf(service, 'adopted:office')).toBe('renewed');
+    expect(await service.accessToken('adopted:office')).toBe('renewed');
     await store.remove('adopted:office');
 
     await service.adopt('office', { ...tokens, accessToken: 'issued anew' });
 
-    expect(await tokenOf(service, 'adopted:office')).toBe('issued anew');
+    expect(await service.accessToken('adopted:office')).toBe('issued anew');
     expect(await store.read('adopted:office')).toMatchObject({ accessToken: 'issued anew', generation: 0 });
   });
 
