@@ -43,9 +43,10 @@ export {
   SparkStrategy as Strategy,
 } from './strategy.js';
 export { MemoryTokenStore, type MemoryTokenStoreOptions } from './tokens/memory.js';
-export type { Limits, Seen, TokenOrigin, TokenRecord, Tokens } from './tokens/record.js';
+export type { Seen, TokenOrigin, TokenRecord, Tokens } from './tokens/record.js';
 export { type RedisClient, RedisTokenStore, type RedisTokenStoreOptions } from './tokens/redis.js';
 export {
+  type Clock,
   RENEWAL_CHANNEL,
   type RenewalEvent,
   type Sent,

@@ -10,7 +10,6 @@ import { RecentRenewals, type Renewal } from './recent.js';
 import {
   type Freshness,
   freshness,
-  type Limits,
   type Seen,
   type TokenOrigin,
   type TokenRecord,
@@ -44,12 +43,13 @@ export interface TokenServiceOptions {
    * servers with a grace window. `defer`: serve the access token while it lives, right for strict servers with reuse detection.
    */
   readonly onUnknown?: 'retry' | 'defer' | undefined;
-  readonly limits?: Partial<Limits> | undefined;
   /** For tests: a monotonic clock in milliseconds, and waiting. */
   readonly clock?: Clock | undefined;
 }
 
+/** What a token service measures and waits by. */
 export interface Clock {
+  /** Milliseconds since some moment; never goes back. */
   now(): number;
   /** Rejects when it is told to stop. */
   sleep(ms: number, stop?: AbortSignal): Promise<void>;
@@ -104,7 +104,6 @@ interface Running {
 export class TokenService {
   readonly upstream: UpstreamProfile;
   private readonly store: TokenStore;
-  private readonly limits: Limits;
   private readonly clock: Clock;
   private readonly recent = new RecentRenewals();
   private readonly running = new Map<string, Running>();
@@ -118,7 +117,6 @@ export class TokenService {
   constructor(private readonly options: TokenServiceOptions) {
     this.store = guarded(options.store);
     this.upstream = options.upstream;
-    this.limits = { softShare: 0.5, hardMs: 30_000, ...options.limits };
     this.clock = options.clock ?? { now: () => performance.now(), sleep: (ms, signal) => delay(ms, undefined, { signal }) };
     setMaxListeners(0, this.stop.signal); // one for each renewal that is to be stored
   }
@@ -288,7 +286,7 @@ export class TokenService {
   }
 
   private freshness(record: TokenRecord, leftMs: number | undefined): Freshness {
-    return this.renewable(record) ? freshness(record, leftMs, this.limits) : 'use';
+    return this.renewable(record) ? freshness(record, leftMs) : 'use';
   }
 
   private renewable(record: TokenRecord): boolean {
