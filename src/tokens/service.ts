@@ -59,11 +59,21 @@ export interface Clock {
 export const RENEWAL_CHANNEL = 'passport-spark:renewal';
 
 export interface RenewalEvent {
+  /**
+   * `renewed`: by this process. `fresh`: another process did. `joined`: a request waits for a renewal that was under way;
+   * how that ends is told by another event. `served-stale`: not renewed, but the access token lives. `unknown`: no usable
+   * answer, or a request to slow down. `refused`: for a reason that is not the person's. `backoff`: held back after a failure. `dead`: the person has
+   * to sign in again.
+   */
   readonly outcome: 'fresh' | 'joined' | 'renewed' | 'served-stale' | 'unknown' | 'refused' | 'dead' | 'backoff';
+  /** From the beginning of the renewal; next to nothing with `joined`, where a request only begins to wait. */
   readonly durationMs: number;
   /** Names the record without being its key. */
   readonly key: string;
-  /** The token endpoint's error code, where it refused. */
+  /**
+   * Why there are no tokens, with `unknown`, `refused` and `dead`: the token endpoint's error code where it gave one, else
+   * the code of `TokenError` (`timeout`, `server_error` …).
+   */
   readonly code?: string;
 }
 
