@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { channel } from 'node:diagnostics_channel';
 import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
+import { LRUCache } from 'lru-cache';
 import { SignInRequiredError, TokenError, UnavailableError } from '../errors.js';
 import { OptionCheck } from '../options.js';
 import type { UpstreamProfile } from '../platform.js';
@@ -118,7 +119,7 @@ export class TokenService {
   private readonly recent = new RecentRenewals();
   private readonly running = new Map<string, Running>();
   /** Tokens of ours that lost against another generation: tried once before a record is called dead. */
-  private readonly spares = new Map<string, Tokens>();
+  private readonly spares = new LRUCache<string, Tokens>({ max: MAX_SPARES });
   private readonly saving = new Set<Promise<void>>();
   /** Ends what waits for a store that is away: this process is about to end. */
   private readonly stop = new AbortController();
@@ -449,7 +450,7 @@ export class TokenService {
         this.publish(key, 'renewed', claim.began);
         return { record: answer.record, at };
       case 'stale':
-        this.keepSpare(key, renewal.record);
+        this.spares.set(key, renewal.record);
         this.publish(key, 'fresh', claim.began);
         return { record: answer.record, at };
       case 'gone': // signed out meanwhile: nobody may use what we got
@@ -532,12 +533,6 @@ export class TokenService {
   ): Promise<void> {
     // A store that is away can't be told; the lease lapses by itself, and counts as unknown then.
     await this.store.settle(key, claim.attemptId, outcome, backoffMs).catch(() => undefined);
-  }
-
-  private keepSpare(key: string, tokens: Tokens): void {
-    this.spares.set(key, tokens);
-    const oldest = this.spares.keys().next();
-    if (this.spares.size > MAX_SPARES && !oldest.done) this.spares.delete(oldest.value);
   }
 
   private publish(key: string, outcome: RenewalEvent['outcome'], began: number, code?: string): void {
