@@ -25,6 +25,7 @@ const ROOMS = `
   tokens/store-option
   tokens/redis
   tokens/adopted
+  tokens/events
   tokens/service
   grant
   signin/urls

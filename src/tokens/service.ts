@@ -1,5 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto';
-import { channel } from 'node:diagnostics_channel';
+import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
@@ -7,6 +6,7 @@ import { SignInRequiredError, TokenError, UnavailableError } from '../errors.js'
 import { OptionCheck } from '../options.js';
 import type { UpstreamProfile } from '../platform.js';
 import { checkAdopted } from './adopted.js';
+import { publishRenewal, type RenewalEvent } from './events.js';
 import { RecentRenewals, type Renewal } from './recent.js';
 import {
   type Freshness,
@@ -54,28 +54,6 @@ export interface Clock {
   now(): number;
   /** Rejects when it is told to stop. */
   sleep(ms: number, stop?: AbortSignal): Promise<void>;
-}
-
-/** Where the outcomes of renewals are published (`node:diagnostics_channel`). Never a token, raw key, path or query. */
-export const RENEWAL_CHANNEL = 'passport-spark:renewal';
-
-export interface RenewalEvent {
-  /**
-   * `renewed`: by this process. `fresh`: another process did. `joined`: a request waits for a renewal that was under way;
-   * how that ends is told by another event. `served-stale`: not renewed, but the access token lives. `unknown`: no usable
-   * answer, or a request to slow down. `refused`: for a reason that is not the person's. `backoff`: held back after a failure. `dead`: the person has
-   * to sign in again.
-   */
-  readonly outcome: 'fresh' | 'joined' | 'renewed' | 'served-stale' | 'unknown' | 'refused' | 'dead' | 'backoff';
-  /** From the beginning of the renewal; next to nothing with `joined`, where a request only begins to wait. */
-  readonly durationMs: number;
-  /** Names the record without being its key. */
-  readonly key: string;
-  /**
-   * Why there are no tokens, with `unknown`, `refused` and `dead`: the token endpoint's error code where it gave one, else
-   * the code of `TokenError` (`timeout`, `server_error` …).
-   */
-  readonly code?: string;
 }
 
 const LEASE_MS = 10_000;
@@ -536,16 +514,7 @@ export class TokenService {
   }
 
   private publish(key: string, outcome: RenewalEvent['outcome'], began: number, code?: string): void {
-    const events = channel(RENEWAL_CHANNEL);
-    if (!events.hasSubscribers) return;
-    const name = createHmac('sha256', this.options.clientID).update(key).digest('base64url').slice(0, 12);
-    const event: RenewalEvent = {
-      outcome,
-      durationMs: this.clock.now() - began,
-      key: name,
-      ...(code === undefined ? {} : { code }),
-    };
-    events.publish(event);
+    publishRenewal(this.options.clientID, key, outcome, this.clock.now() - began, code);
   }
 }
 
