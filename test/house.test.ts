@@ -26,6 +26,7 @@ const ROOMS = `
   tokens/redis
   tokens/adopted
   tokens/events
+  tokens/renewer
   tokens/service
   grant
   signin/urls

@@ -31,7 +31,7 @@ export function publishRenewal(
   key: string,
   outcome: RenewalEvent['outcome'],
   durationMs: number,
-  code: string | undefined,
+  code?: string,
 ): void {
   if (!renewals.hasSubscribers) return;
   const name = createHmac('sha256', clientID).update(key).digest('base64url').slice(0, 12);

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import type { Role } from '../platform.js';
 
 /** What a token endpoint gave. */
@@ -67,4 +67,9 @@ export function freshness(record: TokenRecord, leftMs: number | undefined): Fres
 function jitter(commitId: string): number {
   const byte = createHash('sha256').update(commitId).digest()[0] ?? 0;
   return 1 - byte / 2_550;
+}
+
+/** Names a record, a generation or an attempt so that nobody can guess it. */
+export function randomId(bytes = 16): string {
+  return randomBytes(bytes).toString('base64url');
 }
