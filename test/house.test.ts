@@ -23,6 +23,7 @@ const ROOMS = `
   tokens/happened
   tokens/memory
   tokens/store-option
+  tokens/redis-scripts
   tokens/redis
   tokens/adopted
   tokens/events
