@@ -17,13 +17,15 @@ import { openStorage, type Storage } from './storage.js';
 /** What has to be closed, in this order; a signal may come before everything has started. */
 interface Running {
   readonly server: Server;
-  strategy?: SparkStrategy;
+  /** Whose renewals under way have to be stored before the storage is closed. */
+  strategies?: readonly (SparkStrategy | SparkCloudStrategy)[];
   storage?: Storage;
   emulator?: SparkEmulatorHandle;
   cloud?: SparkCloudEmulatorHandle;
 }
 
 const CLOSE_WITHIN_MS = 5_000;
+const DRAIN_WITHIN_MS = 4_000;
 
 const EMULATOR_PEOPLE: readonly EmulatorPerson[] = [
   { username: 'agent', password: 'spark', roles: 'Private and IDX' },
@@ -46,7 +48,9 @@ async function main(): Promise<void> {
 
   const base = new URL(config.baseURL ?? `http://localhost:${portOf(server)}`);
   const strategy = createStrategy(config, base, storage.tokenStore, emulator);
-  running.strategy = strategy;
+  const cloudStrategy =
+    cloud && new SparkCloudStrategy({ apiURL: cloud.url, tokenStore: storage.tokenStore, origin: base.origin });
+  running.strategies = cloudStrategy ? [strategy, cloudStrategy] : [strategy];
   const app = express();
   app.disable('x-powered-by');
   app.use(
@@ -58,8 +62,7 @@ async function main(): Promise<void> {
       storage: storage.name,
       emulator: emulator && { ...emulator, people: EMULATOR_PEOPLE },
       portal: config.spark?.portal,
-      cloud:
-        cloud && new SparkCloudStrategy({ apiURL: cloud.url, tokenStore: storage.tokenStore, origin: base.origin }),
+      cloud: cloudStrategy,
     }),
   );
   server.on('request', app);
@@ -134,12 +137,13 @@ function stopOnSignals(running: Running): void {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, stop);
 }
 
-async function close({ server, strategy, storage, emulator, cloud }: Running): Promise<void> {
+async function close({ server, strategies = [], storage, emulator, cloud }: Running): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   const impatient = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS);
   await closed;
   clearTimeout(impatient);
-  await strategy?.tokens.drain(); // a renewal under way holds the only refresh token that lives
+  // A renewal under way holds the only refresh token that lives.
+  await Promise.all(strategies.map(({ tokens }) => tokens.drain({ withinMs: DRAIN_WITHIN_MS })));
   await storage?.close();
   await emulator?.close();
   await cloud?.close();

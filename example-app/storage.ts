@@ -30,24 +30,26 @@ export async function openStorage({ redisURL }: ServerConfig, env: NodeJS.Proces
     return inRedis(client, 'Redis', () => undefined);
   }
   const own = startOwnRedis(env);
-  if (!own) return IN_MEMORY;
+  if (!own) return inMemory();
   const client = new Redis({ path: own.socket, lazyConnect: true, retryStrategy: () => 25 });
   try {
     await connected(client);
   } catch {
     client.disconnect();
     own.stop();
-    return IN_MEMORY;
+    return inMemory();
   }
   return inRedis(client, 'Redis, started for this server and gone with it', () => own.stop());
 }
 
-const IN_MEMORY: Storage = {
-  name: 'memory',
-  sessionStore: undefined,
-  tokenStore: new MemoryTokenStore(),
-  close: () => Promise.resolve(),
-};
+function inMemory(): Storage {
+  return {
+    name: 'memory',
+    sessionStore: undefined,
+    tokenStore: new MemoryTokenStore(),
+    close: () => Promise.resolve(),
+  };
+}
 
 function inRedis(client: Redis, name: string, afterwards: () => void): Storage {
   return {

@@ -43,16 +43,12 @@ export {
   SparkStrategy,
   SparkStrategy as Strategy,
 } from './strategy.js';
+export { RENEWAL_CHANNEL, type RenewalEvent } from './tokens/events.js';
 export { MemoryTokenStore, type MemoryTokenStoreOptions } from './tokens/memory.js';
-export type { Limits, Seen, TokenOrigin, TokenRecord, Tokens } from './tokens/record.js';
+export type { Seen, TokenOrigin, TokenRecord, Tokens } from './tokens/record.js';
 export { type RedisClient, RedisTokenStore, type RedisTokenStoreOptions } from './tokens/redis.js';
-export {
-  RENEWAL_CHANNEL,
-  type RenewalEvent,
-  type Sent,
-  TokenService,
-  type TokenServiceOptions,
-} from './tokens/service.js';
+export type { Clock, RenewalOptions } from './tokens/renewer.js';
+export { type Sent, TokenService, type TokenServiceOptions } from './tokens/service.js';
 export type {
   ClaimAnswer,
   CommitAnswer,

@@ -118,7 +118,8 @@ export class SparkStrategy extends OAuth2Strategy {
     this.sessionKey = settings.sessionKey;
     this.userAgent = settings.userAgent;
     this.callbackPath = settings.callbackPath;
-    this.origin = URL.canParse(settings.callbackURL) ? new URL(settings.callbackURL).origin : undefined;
+    const callback = URL.canParse(settings.callbackURL) ? settings.callbackURL : undefined;
+    this.origin = callback && new URL(callback).origin;
     this.providerSignOutURL = settings.platformURL + PROVIDER_SIGN_OUT_PATH;
 
     const headers = { 'X-SparkApi-User-Agent': settings.userAgent, ...settings.customHeaders };
@@ -144,7 +145,8 @@ export class SparkStrategy extends OAuth2Strategy {
       clientID: settings.clientID,
       upstream: SPARK_UPSTREAM,
       onUnknown: settings.onUnknown,
-      renew: async ({ refreshToken, redirectURI }) => {
+      // Tokens that were issued beforehand come without a redirect URI, and the vendor's refresh asks for one.
+      renew: async ({ refreshToken, redirectURI = callback }) => {
         const params = {
           client_id: settings.clientID,
           client_secret: settings.clientSecret,
@@ -210,11 +212,7 @@ export class SparkStrategy extends OAuth2Strategy {
   async accessToken(req: IncomingMessage): Promise<string> {
     const key = tokenKeyOf(req, this);
     if (key === undefined) throw new SignInRequiredError();
-    return await this.tokens.use(key, async (record) => ({
-      value: record.accessToken,
-      expired: false,
-      replayable: false,
-    }));
+    return await this.tokens.accessToken(key);
   }
 
   /**

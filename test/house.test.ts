@@ -21,9 +21,14 @@ const ROOMS = `
   tokens/recent
   tokens/cache
   tokens/seal
+  tokens/happened
   tokens/memory
   tokens/store-option
+  tokens/redis-scripts
   tokens/redis
+  tokens/adopted
+  tokens/events
+  tokens/renewer
   tokens/service
   grant
   signin/urls

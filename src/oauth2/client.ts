@@ -93,7 +93,8 @@ export class OAuth2Client {
   async useMachineTokens(name: string, options: Pick<CallOptions, 'scope'> = {}): Promise<void> {
     if (this.settings.clientSecret === undefined)
       throw new ConfigError('client.useMachineTokens', ['the client has no secret; give "clientSecret".']);
-    const expired: Tokens = { accessToken: '', lifetimeMs: 0 }; // so that the first use renews, and the claim lets one do so
+    // So that the first use renews, and the claim lets one do so.
+    const expired: Tokens = { accessToken: 'none yet', lifetimeMs: 0 };
     await this.tokens.adopt(name, expired, { grant: CLIENT_CREDENTIALS, scope: this.scope(options) });
   }
 
@@ -102,11 +103,7 @@ export class OAuth2Client {
    * @throws SignInRequiredError, UnavailableError
    */
   async accessToken(name: string): Promise<string> {
-    return await this.tokens.use(adoptedKey(name), async ({ accessToken }) => ({
-      value: accessToken,
-      expired: false,
-      replayable: false,
-    }));
+    return await this.tokens.accessToken(adoptedKey(name));
   }
 
   /**

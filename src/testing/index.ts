@@ -217,6 +217,7 @@ export const tokenStoreContract: readonly ContractCase[] = [
       );
       await store.commit(key, 0, 'three', 'second', renewed('new'));
       const fourth = await store.claim(key, seen(1, 'second'), 'four', LEASE_MS);
+      assert.equal(fourth.kind, 'granted', 'a commit ends what was unknown before it, and the claim');
       assert.equal(fourth.kind === 'granted' && fourth.outcomeUnknown, false);
     },
   },

@@ -1,4 +1,5 @@
 import { OptionCheck } from '../options.js';
+import { Happened } from './happened.js';
 import type { Seen, TokenRecord } from './record.js';
 import {
   type ClaimAnswer,
@@ -17,9 +18,6 @@ export interface MemoryTokenStoreOptions {
   readonly now?: () => number;
 }
 
-/** Anybody can make a name happen, so there is an end to what is remembered; the oldest goes first. */
-const MAX_HAPPENED = 100_000;
-
 interface Entry {
   tokens: Omit<TokenRecord, 'leftMs' | 'ageMs'>;
   storedAt: number;
@@ -32,13 +30,13 @@ interface Entry {
 
 /**
  * Tokens in this process's memory: for development, tests and one-process applications.
- * Lost at a restart, and not shared with other processes; use `RedisTokenStore` for anything else.
+ * Lost at a restart, and not shared with other processes; use `RedisTokenStore` for anything else. The first one of a
+ * process warns (`SPARK_MEMORY_STORE`) where `NODE_ENV` is `production`.
  */
 export class MemoryTokenStore implements TokenStore {
   /** In the order of last use, so that what has lapsed stands in front. */
   private readonly entries = new Map<string, Entry>();
-  /** What has happened once, in that order. */
-  private readonly happened = new Map<string, { readonly callId: string; readonly until: number }>();
+  private readonly happened = new Happened();
   private readonly ttlMs: number;
   private readonly now: () => number;
 
@@ -49,6 +47,7 @@ export class MemoryTokenStore implements TokenStore {
     check.func('now', options.now, 'write a function that returns milliseconds, like Date.now.');
     check.done();
     this.now = options.now ?? Date.now;
+    warnInProduction();
   }
 
   async create(key: string, record: NewTokenRecord): Promise<boolean> {
@@ -144,15 +143,7 @@ export class MemoryTokenStore implements TokenStore {
   }
 
   async once(name: string, callId: string, ttlMs: number): Promise<boolean> {
-    const now = this.now();
-    for (const [earlier, { until }] of this.happened) {
-      if (until > now && this.happened.size < MAX_HAPPENED) break;
-      this.happened.delete(earlier);
-    }
-    const first = this.happened.get(name);
-    if (first && first.until > now) return first.callId === callId;
-    this.happened.set(name, { callId, until: now + ttlMs });
-    return true;
+    return this.happened.isFirst(name, callId, ttlMs, this.now());
   }
 
   private entry(key: string): Entry | undefined {
@@ -184,4 +175,16 @@ export class MemoryTokenStore implements TokenStore {
     const { lifetimeMs } = entry.tokens;
     return { ...entry.tokens, ageMs, leftMs: lifetimeMs === undefined ? undefined : lifetimeMs - ageMs };
   }
+}
+
+let warned = false;
+
+function warnInProduction(): void {
+  if (warned || process.env.NODE_ENV !== 'production') return;
+  warned = true;
+  process.emitWarning(
+    'MemoryTokenStore keeps tokens in this process alone: a restart loses them, and everybody has to sign in again. ' +
+      'Write tokenStore: new RedisTokenStore(redis).',
+    { type: 'MemoryTokenStore', code: 'SPARK_MEMORY_STORE' },
+  );
 }

@@ -32,13 +32,14 @@ export class RecentRenewals {
     return renewal && !renewal.saved ? renewal : undefined;
   }
 
-  /** A renewal that is ahead of what the store says now, although the store had acknowledged it. */
-  ahead(key: string, stored: TokenRecord): Renewal | undefined {
+  /** A renewal that is ahead of what the store says at `now`, although the store had acknowledged it. */
+  ahead(key: string, stored: TokenRecord, now: number): Renewal | undefined {
     const renewal = this.kept.get(key);
-    return renewal && renewal.record.generation > stored.generation ? renewal : undefined;
+    if (!renewal || renewal.record.generation <= stored.generation) return undefined;
+    return renewal.saved && now - renewal.at >= KEPT_MS ? undefined : renewal;
   }
 
-  /** Forgets one person: after sign-out, or when another generation won. */
+  /** Forgets one person: after sign-out, or when tokens came from elsewhere. */
   forget(key: string): void {
     this.kept.delete(key);
   }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import type { Role } from '../platform.js';
 
 /** What a token endpoint gave. */
@@ -42,23 +42,20 @@ export interface TokenRecord extends Tokens, TokenOrigin {
 /** The generation that a caller looked at when it decided to act. */
 export type Seen = Pick<TokenRecord, 'generation' | 'commitId'>;
 
-export interface Limits {
-  /** Renew in the background below this share of the lifetime. Default 0.5. */
-  readonly softShare: number;
-  /** Wait for the renewal at this many milliseconds before the expiry. Default 30 000. */
-  readonly hardMs: number;
-}
-
 export type Freshness = 'use' | 'renew-behind' | 'wait';
 
+/** Renew in the background below this share of the lifetime. */
+const SOFT_SHARE = 0.5;
+/** Wait for the renewal at this many milliseconds before the expiry. */
+const HARD_MS = 30_000;
 /** Never let the hard limit eat a short lifetime: at most 1/20 of it. */
 const HARD_SHARE = 1 / 20;
 
 /** What to do with a renewable record of which `leftMs` milliseconds are left now. */
-export function freshness(record: TokenRecord, leftMs: number | undefined, limits: Limits): Freshness {
+export function freshness(record: TokenRecord, leftMs: number | undefined): Freshness {
   if (leftMs === undefined || record.lifetimeMs === undefined) return 'use';
-  if (leftMs <= Math.min(limits.hardMs, record.lifetimeMs * HARD_SHARE)) return 'wait';
-  const softMs = record.lifetimeMs * limits.softShare;
+  if (leftMs <= Math.min(HARD_MS, record.lifetimeMs * HARD_SHARE)) return 'wait';
+  const softMs = record.lifetimeMs * SOFT_SHARE;
   if (leftMs > softMs) return 'use'; // most requests: no need to work the jitter out
   return leftMs <= softMs * jitter(record.commitId) ? 'renew-behind' : 'use';
 }
@@ -70,4 +67,9 @@ export function freshness(record: TokenRecord, leftMs: number | undefined, limit
 function jitter(commitId: string): number {
   const byte = createHash('sha256').update(commitId).digest()[0] ?? 0;
   return 1 - byte / 2_550;
+}
+
+/** Names a record, a generation or an attempt so that nobody can guess it. */
+export function randomId(bytes = 16): string {
+  return randomBytes(bytes).toString('base64url');
 }

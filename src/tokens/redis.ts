@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { UnavailableError } from '../errors.js';
 import { MAX_TIMER_MS, OptionCheck } from '../options.js';
 import type { Role } from '../platform.js';
 import { RecordCache } from './cache.js';
 import type { Seen, TokenRecord } from './record.js';
+import { CLAIM, COMMIT, CREATE, EXTEND, MARK_DEAD, ONCE, READ, REMOVE, type Script, SETTLE } from './redis-scripts.js';
 import { type SealedTokens, TokenSeal } from './seal.js';
 import {
   type ClaimAnswer,
@@ -243,85 +243,6 @@ export class RedisTokenStore implements TokenStore {
     }
   }
 }
-
-interface Script {
-  readonly text: string;
-  readonly sha1: string;
-}
-
-/** Each script has `key` and `now` (milliseconds, Redis' clock) and `record()`, which is what {@link recordOf} reads. */
-function script(body: string): Script {
-  const text = `local key = KEYS[1]
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local function get(field) return redis.call('HGET', key, field) end
-local function record() return {string.format('%d', now), redis.call('HGETALL', key)} end
-${body}`;
-  return { text, sha1: createHash('sha1').update(text).digest('hex') };
-}
-
-const CREATE = script(`
-if redis.call('EXISTS', key) == 1 then
-  if get('c') == ARGV[2] then return 1 end
-  return 0
-end
-redis.call('HSET', key, 'g', 0, 's', 'live', 'sa', string.format('%d', now), unpack(ARGV, 3))
-if not get('pm') then redis.call('PEXPIRE', key, ARGV[1]) end
-return 1`);
-
-const READ = script(`
-if redis.call('EXISTS', key) == 0 then return false end
-if not get('pm') then redis.call('PEXPIRE', key, ARGV[1]) end
-return record()`);
-
-const CLAIM = script(`
-if redis.call('EXISTS', key) == 0 then return {'gone'} end
-if get('c') ~= ARGV[1] then return {'fresh', '', record()} end
-if get('s') == 'dead' then return {'dead'} end
-local holder = get('ca')
-if holder and holder ~= ARGV[2] then
-  if tonumber(get('cl')) > now then return {'held'} end
-  redis.call('HSET', key, 'ou', '1')
-  redis.call('HDEL', key, 'ca', 'cl')
-  holder = false
-end
-local backoff = tonumber(get('bo') or '0') - now
-if not holder and backoff > 0 then return {'backoff', string.format('%d', backoff)} end
-redis.call('HSET', key, 'ca', ARGV[2], 'cl', string.format('%d', now + ARGV[3]))
-return {'granted', get('ou') or '', record()}`);
-
-const EXTEND = script(`
-if get('ca') ~= ARGV[1] then return 0 end
-redis.call('HSET', key, 'cl', string.format('%d', now + ARGV[2]))
-return 1`);
-
-const COMMIT = script(`
-if redis.call('EXISTS', key) == 0 then return {'gone'} end
-if get('c') == ARGV[2] then return {'committed', '', record()} end
-if tonumber(get('g')) > tonumber(ARGV[1]) then return {'stale', '', record()} end
-redis.call('HDEL', key, 'at', 'rt', 'bl', 'lt', 'ar', 'ca', 'cl', 'ou', 'bo')
-redis.call('HSET', key, 'g', string.format('%d', ARGV[1] + 1), 'c', ARGV[2], 's', 'live', 'sa', string.format('%d', now), unpack(ARGV, 4))
-if not get('pm') then redis.call('PEXPIRE', key, ARGV[3]) end
-return {'committed', '', record()}`);
-
-const SETTLE = script(`
-if get('ca') ~= ARGV[1] then return 0 end
-redis.call('HDEL', key, 'ca', 'cl')
-if ARGV[2] == 'unknown' then redis.call('HSET', key, 'ou', '1') end
-redis.call('HSET', key, 'bo', string.format('%d', now + ARGV[3]))
-return 1`);
-
-const MARK_DEAD = script(`
-if get('c') ~= ARGV[1] then return 0 end
-redis.call('HSET', key, 's', 'dead')
-return 1`);
-
-const ONCE = script(`
-if redis.call('SET', key, ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
-if redis.call('GET', key) == ARGV[1] then return 1 end
-return 0`);
-
-const REMOVE = script(`return redis.call('DEL', key)`);
 
 function definedFields(fields: Record<string, string | number | undefined>): string[] {
   return Object.entries(fields).flatMap(([name, value]) => (value === undefined ? [] : [name, String(value)]));

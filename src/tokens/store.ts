@@ -43,7 +43,10 @@ export type Settlement = 'not-sent' | 'refused' | 'unknown';
 export interface TokenStore {
   /** Stores generation 0, only if the key is absent. Answers whether this call's record (by `commitId`) is the stored one. */
   create(key: string, record: NewTokenRecord): Promise<boolean>;
-  /** The record, or undefined when there is none. Slides the TTL. */
+  /**
+   * The record, or undefined when there is none. Slides the TTL. Rejects with an `UnavailableError` of code `store_corrupt`
+   * where there is one that can not be read: nobody is signed out for it, but a sign-out removes it.
+   */
   read(key: string): Promise<TokenRecord | undefined>;
   /**
    * Asks for the right to spend the refresh token of the generation `seen`, for `leaseMs`. A lease that lapses unsettled

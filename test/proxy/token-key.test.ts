@@ -1,7 +1,8 @@
 import express from 'express';
+import { requestGrant } from '../../src/grant.js';
 import type { AllowRule, SparkProxyOptions } from '../../src/index.js';
 import { sparkProxy } from '../../src/index.js';
-import { startApp } from '../support/app.js';
+import { CLIENT, startApp } from '../support/app.js';
 import { serve } from '../support/server.js';
 import { call, EXPIRED, startProxy, startUpstream } from './support.js';
 
@@ -98,5 +99,31 @@ describe('a key of the application', () => {
 
     expect([status, json.D.Code]).toEqual([401, 1000]);
     expect(spark.requests().at(-1)?.headers.authorization).toBe('OAuth unknown-to-the-api');
+  });
+
+  it.each([
+    ['the callback URL', {}, {}, '/auth/spark/callback'],
+    ['the one it was stored with', {}, { redirectURI: 'http://127.0.0.1/of-the-office' }, '/of-the-office'],
+    ['none, where the callback URL is a path', { callbackURL: '/auth/spark/callback' }, {}, undefined],
+  ])('is renewed with a redirect URI: %s', async (_which, given, origin, path) => {
+    const { spark, strategy } = await startApp({ strategy: given });
+    const endpoint = { url: `${spark.url}/v1/oauth2/grant`, format: 'json', headers: {}, timeoutMs: 5_000 } as const;
+    const { tokens } = await requestGrant(endpoint, {
+      client_id: CLIENT.clientID,
+      client_secret: CLIENT.clientSecret,
+      grant_type: 'password',
+      username: 'agent',
+      password: 'spark',
+    });
+    await strategy.tokens.adopt('office', { ...tokens, lifetimeMs: 0 }, origin);
+    const app = express();
+    app.use('/public', sparkProxy({ strategy, tokenKey: () => 'office', public: true, allow: ALLOW }));
+    const { url } = await serve(app);
+
+    expect((await call(`${url}/public/v1/listings`)).status).toBe(200);
+
+    const [renewal] = spark.grants('refresh_token');
+    expect(renewal?.status).toBe(200);
+    expect(renewal?.redirectURI ? new URL(renewal.redirectURI).pathname : undefined).toBe(path);
   });
 });

@@ -88,21 +88,29 @@ describe('a callback that is replayed with its cookie', () => {
   });
 });
 
-it('keeps the attempt while the token store is away: the same callback signs in when it is back', async () => {
-  const redis = await startRedis();
-  const { url, spark } = await startApp({
-    strategy: { tokenStore: new RedisTokenStore(redis.connect(), { timeoutMs: 200 }) },
+describe('while the token store is away', () => {
+  let redis: RedisServer;
+  beforeAll(async () => {
+    redis = await startRedis();
   });
-  const person = new Visitor(url);
-  const address = await person.goToSpark('/page');
-  const client = redis.connect();
-  await client.client('PAUSE', 1_000);
-  const away = await person.back(address);
-  expect([away.status, away.headers['retry-after']]).toEqual([503, '1']);
-  expect(spark.grants()).toHaveLength(0);
-  await client.client('UNPAUSE');
-  expect((await person.back(address)).headers.location).toBe('/page');
-  await redis.stop();
+  afterAll(() => redis.stop());
+
+  it('keeps the attempt: the same callback signs in when it is back', async () => {
+    const { url, spark } = await startApp({
+      strategy: { tokenStore: new RedisTokenStore(redis.connect(), { timeoutMs: 200 }) },
+    });
+    const person = new Visitor(url);
+    const address = await person.goToSpark('/page');
+    const client = redis.connect();
+    await client.client('PAUSE', 1_000);
+    const away = await person.back(address);
+    expect([away.status, away.headers['retry-after']]).toEqual([503, '1']);
+    expect(spark.grants()).toHaveLength(0);
+    await client.client('UNPAUSE'); // what came meanwhile is carried out, though nobody waits for it any more
+    expect((await person.back(address)).headers.location).toBe('/page');
+    expect(spark.grants('authorization_code')).toHaveLength(1);
+    expect((await person.page('/page')).status).toBe(200);
+  });
 });
 
 it('goes to the front page by Back and another answer at Spark, when the person is signed in by now', async () => {

@@ -8,6 +8,16 @@ describe('MemoryTokenStore', () => {
   });
 });
 
+it('the case of unknown outcomes finds a store that grants nothing after a commit', async () => {
+  const stuck = new MemoryTokenStore();
+  const claim = stuck.claim.bind(stuck);
+  stuck.claim = async (key, seen, ...rest) =>
+    seen.generation > 0 ? { kind: 'held' } : await claim(key, seen, ...rest);
+  const unknown = tokenStoreContract.find(({ name }) => name.startsWith('remembers an unknown outcome'));
+
+  await expect(unknown?.run(stuck)).rejects.toThrow('a commit ends');
+});
+
 describe('RedisTokenStore', () => {
   let redis: RedisServer;
 

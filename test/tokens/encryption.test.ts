@@ -1,5 +1,8 @@
-import { RedisTokenStore } from '../../src/index.js';
+import { RedisTokenStore, TokenService } from '../../src/index.js';
+import { SPARK_UPSTREAM } from '../../src/platform.js';
+import { startApp } from '../support/app.js';
 import { type RedisServer, startRedis } from '../support/redis.js';
+import { Visitor } from '../support/visitor.js';
 
 const OLD = 'the older secret, of at least thirty-two characters';
 const NEW = 'the newer secret, of at least thirty-two characters';
@@ -85,6 +88,52 @@ describe('encryption at rest', () => {
       afterRefusal: false,
     });
     expect(JSON.stringify(await redis.connect().hgetall(`${PREFIX}one`))).not.toContain('secret');
+  });
+
+  it('keeps nobody from signing out of a record that can not be read, and in again', async () => {
+    const client = redis.connect();
+    const { url } = await startApp({
+      strategy: { tokenStore: store([NEW]) },
+      routes: (app, passport, strategy) => {
+        app.post('/sign-out', (req, res, next) => {
+          strategy.signOut(req, { revoke: true }).then(() => res.json({}), next);
+        });
+        app.use(passport.authenticate('spark'));
+        app.get('/page', (_req, res) => {
+          res.json({});
+        });
+      },
+    });
+    const person = new Visitor(url);
+    await person.signIn('/page');
+    const keys = (await client.keys(`${PREFIX}*`)).filter((key) => !key.startsWith(`${PREFIX}once:`));
+    await client.hset(keys[0] ?? '', 'bl', 'no blob');
+    expect((await person.page('/page')).status).toBe(503); // nobody is signed out for an error of ours
+
+    expect((await person.agent.post('/sign-out')).status).toBe(200);
+
+    expect(await client.exists(...keys)).toBe(0);
+    expect((await person.signIn('/page')).headers.location).toBe('/page');
+    expect((await person.page('/page')).status).toBe(200);
+  });
+
+  it.each([
+    ['the keys were dropped', [NEW], undefined],
+    ['keys were introduced', undefined, [NEW]],
+    ['the key that sealed it was dropped', [OLD], [NEW]],
+  ])('lets a record be removed after %s', async (_what, before, after) => {
+    await store(before).create('one', TOKENS);
+    const service = new TokenService({
+      store: store(after),
+      clientID: 'client',
+      upstream: SPARK_UPSTREAM,
+      renew: async () => ({ accessToken: 'never asked for' }),
+    });
+    await expect(service.peek('one')).rejects.toMatchObject({ code: 'store_corrupt' });
+
+    expect(await service.remove('one')).toBeUndefined();
+
+    expect(await redis.connect().exists(`${PREFIX}one`)).toBe(0);
   });
 
   it('refuses secrets that are too short', () => {

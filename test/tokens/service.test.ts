@@ -1,8 +1,10 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { createSparkEmulator, type SparkEmulatorHandle, type SparkEmulatorOptions } from '../../src/emulator/index.js';
 import { requestGrant } from '../../src/grant.js';
 import {
+  ConfigError,
   MemoryTokenStore,
   RENEWAL_CHANNEL,
   type RenewalEvent,
@@ -78,13 +80,9 @@ async function bench(
     age: (ms) => {
       offset += ms;
     },
-    token: () => tokenOf(service, key),
+    token: () => service.accessToken(key),
     read: () => store.read(key),
   };
-}
-
-async function tokenOf(service: TokenService, key: string): Promise<string> {
-  return await service.use(key, async ({ accessToken }) => ({ value: accessToken, expired: false, replayable: false }));
 }
 
 describe('when a token is renewed', () => {
@@ -142,7 +140,7 @@ describe('when a token is renewed', () => {
     const { spark, service, age } = await bench();
     const key = await service.create({ accessToken: 'personal', lifetimeMs: 1_000 }, {});
     age(DAY_MS);
-    expect(await tokenOf(service, key)).toBe('personal');
+    expect(await service.accessToken(key)).toBe('personal');
     expect(spark.grants('refresh_token')).toHaveLength(0);
   });
 });
@@ -155,7 +153,7 @@ describe('one renewal', () => {
     spark.delayNextGrant(200);
 
     const tokens = await Promise.all(
-      Array.from({ length: 200 }, (_, i) => tokenOf(services[i % 4] as TokenService, key)),
+      Array.from({ length: 200 }, (_, i) => (services[i % 4] as TokenService).accessToken(key)),
     );
 
     expect(new Set(tokens).size).toBe(1);
@@ -206,7 +204,7 @@ describe('a process that was frozen', () => {
       asleep.done = true;
       age(11_000);
       asleep.ms += 11_000;
-      await tokenOf(another(), key); // the lease has lapsed: another process renews
+      await another().accessToken(key); // the lease has lapsed: another process renews
     };
     age(DAY_MS);
 
@@ -258,8 +256,8 @@ describe('a renewal that fails', () => {
     const { spark, age, another, key } = await bench();
     age(DAY_MS);
     spark.failNextGrant({ kind: 'status', status: 503, retryAfter: 30 });
-    await expect(tokenOf(another(), key)).rejects.toThrow(UnavailableError);
-    await expect(tokenOf(another(), key)).rejects.toMatchObject({ code: 'renewal_backoff' });
+    await expect(another().accessToken(key)).rejects.toThrow(UnavailableError);
+    await expect(another().accessToken(key)).rejects.toMatchObject({ code: 'renewal_backoff' });
     expect(spark.grants('refresh_token')).toHaveLength(1);
   });
 
@@ -330,6 +328,93 @@ describe('a store that fails', () => {
     expect(spark.grants('refresh_token')).toHaveLength(1);
   });
 
+  it('offers no renewal again that is ten minutes old', async () => {
+    let now = 0;
+    const clock = { now: () => now, sleep: () => new Promise<void>((resolve) => setTimeout(resolve, 5)) };
+    const { age, token, store, read, key } = await bench({}, { clock });
+    const old = (await read()) as TokenRecord;
+    age(DAY_MS);
+    await token();
+    await store.remove(key);
+    await store.create(key, old);
+
+    now += 10 * 60_000;
+
+    expect(await token()).toBe(old.accessToken);
+    expect((await read())?.generation).toBe(0);
+  });
+
+  it('is waited for by drain within its limit, and not any more afterwards', async () => {
+    let sleeping = 0;
+    let commits = 0;
+    const clock = {
+      now: () => performance.now(),
+      sleep: async (ms: number, signal?: AbortSignal): Promise<void> => {
+        sleeping += 1;
+        await delay(ms, undefined, { signal }).finally(() => {
+          sleeping -= 1;
+        });
+      },
+    };
+    const { age, token, service } = await bench(
+      {},
+      {
+        clock,
+        wrap: (store) =>
+          failing(store, 'commit', () => {
+            commits += 1;
+            return true;
+          }),
+      },
+    );
+    age(DAY_MS);
+    const renewed = await token();
+    expect(sleeping).toBe(1); // until it tries again
+
+    await service.drain({ withinMs: 250 });
+
+    await new Promise(setImmediate);
+    expect(sleeping).toBe(0);
+    expect(commits).toBeGreaterThan(1);
+    expect(await token()).toBe(renewed); // whoever still asks is served
+  });
+
+  it('is waited for by drain until it has got all, where it comes back in time', async () => {
+    let away = true;
+    const { age, token, service, read } = await bench({}, { wrap: (store) => failing(store, 'commit', () => away) });
+    age(DAY_MS);
+    await token();
+    const drained = service.drain({ withinMs: 10_000 });
+    away = false;
+    await drained;
+    expect((await read())?.generation).toBe(1);
+  });
+
+  it('is not the only one: drain waits no longer than its limit for a token endpoint either', async () => {
+    let answer = (_tokens: Tokens): void => undefined;
+    const renew = (): Promise<Tokens> =>
+      new Promise((resolve) => {
+        answer = resolve;
+      });
+    const { age, token, service, read } = await bench({}, { renew });
+    age(DAY_MS * 0.6);
+    await token();
+
+    await service.drain({ withinMs: 100 });
+
+    expect((await read())?.generation).toBe(0);
+    answer({ accessToken: 'late', refreshToken: 'late too', lifetimeMs: DAY_MS });
+    await service.drain();
+    expect((await read())?.accessToken).toBe('late'); // stored all the same, if the process lives that long
+  });
+
+  it('is waited for by drain as long as a number says', async () => {
+    const { service } = await bench();
+    await expect(service.drain({ withinMs: Number.POSITIVE_INFINITY })).rejects.toThrow(
+      'tokens.drain: "withinMs" is Infinity; write a number from 0 to',
+    );
+  });
+
   it('stores a renewal that comes late with the life that is left of it', async () => {
     let away = true;
     let now = 0;
@@ -378,6 +463,16 @@ describe('sign-out', () => {
     expect(await read()).toBeUndefined();
     expect(spark.expireAllAccessTokens('agent')).toBe(0); // none is left to expire
   });
+
+  it('fails while the store is away, and can be tried again: the tokens may have to be revoked', async () => {
+    let away = true;
+    const { service, key, read } = await bench({}, { wrap: (store) => failing(store, 'read', () => away) });
+    await expect(service.remove(key)).rejects.toMatchObject({ code: 'store_unavailable' });
+    away = false;
+    const { accessToken } = (await read()) as TokenRecord;
+    expect(await service.remove(key)).toMatchObject({ accessToken });
+    expect(await read()).toBeUndefined();
+  });
 });
 
 it('treats the record of another client as absent', async () => {
@@ -386,7 +481,7 @@ it('treats the record of another client as absent', async () => {
   const other = new TokenService({ store, clientID: 'another-client', upstream: SPARK_UPSTREAM, renew });
   expect(await service.peek(key)).toBeDefined();
   expect(await other.peek(key)).toBeUndefined();
-  await expect(tokenOf(other, key)).rejects.toThrow(SignInRequiredError);
+  await expect(other.accessToken(key)).rejects.toThrow(SignInRequiredError);
 });
 
 describe('tokens that were issued beforehand', () => {
@@ -401,7 +496,7 @@ describe('tokens that were issued beforehand', () => {
       afterRefusal: false,
     });
     await service.adopt('office', tokens);
-    expect(await tokenOf(service, 'adopted:office')).toBe('renewed');
+    expect(await service.accessToken('adopted:office')).toBe('renewed');
   });
 
   it('are replaced as the next generation when asked for', async () => {
@@ -409,6 +504,73 @@ describe('tokens that were issued beforehand', () => {
     await service.adopt('office', tokens);
     await service.adopt('office', { ...tokens, accessToken: 'second' }, { replace: true });
     expect(await store.read('adopted:office')).toMatchObject({ accessToken: 'second', generation: 1 });
+  });
+
+  it.each([
+    [
+      'an answer of the token endpoint',
+      { access_token: 'hush', refresh_token: 'hush', expires_in: 86_400 },
+      [
+        '"accessToken" is missing; write { accessToken, refreshToken, lifetimeMs }: access_token',
+        '"expires_in" is not read here; write lifetimeMs: expires_in * 1000.',
+      ],
+    ],
+    ['nothing', undefined, ['"accessToken" is missing']],
+    ['a token alone', 'hush', ['"accessToken" is missing']],
+    ['a blank token', { accessToken: ' ' }, ['"accessToken" is blank']],
+    ['no refresh token, written as null', { ...tokens, refreshToken: null }, ['"refreshToken" is null; write']],
+    ['a lifetime that is a text', { ...tokens, lifetimeMs: 'hush' }, ['"lifetimeMs" is of type string; write']],
+    ['a lifetime below zero', { ...tokens, lifetimeMs: -1 }, ['"lifetimeMs" is -1; write']],
+    ['a lifetime that is no number', { ...tokens, lifetimeMs: Number.NaN }, ['"lifetimeMs" is NaN; write']],
+  ])('are refused where they could not be used: %s', async (_what, given, problems) => {
+    const { service, store } = await bench();
+    const error: unknown = await service.adopt('office', given as Tokens).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(ConfigError);
+    for (const problem of problems) expect(String(error)).toContain(problem);
+    expect(String(error)).not.toContain('hush');
+    expect(await store.read('adopted:office')).toBeUndefined();
+  });
+
+  it.each([
+    ['a blank name', ' ', {}, '"name" is blank'],
+    ['no name', undefined, {}, '"name" is missing'],
+    ['an option that is none', 'office', { redirectUri: '/' }, 'did you mean "redirectURI"?'],
+  ])('are refused with %s', async (_what, name, options, problem) => {
+    const { service } = await bench();
+    await expect(service.adopt(name as string, tokens, options as object)).rejects.toThrow(problem);
+  });
+
+  // A renewal that this process remembers would be offered again to a store that has gone back.
+  it('hold when they are stored anew, because the store has lost those before and their renewals', async () => {
+    const renew = async (): Promise<Tokens> => ({ ...tokens, accessToken: 'renewed' });
+    const { service, store, age } = await bench({}, { renew });
+    await service.adopt('office', tokens);
+    age(DAY_MS);
+    expect(await service.accessToken('adopted:office')).toBe('renewed');
+    await store.remove('adopted:office');
+
+    await service.adopt('office', { ...tokens, accessToken: 'issued anew' });
+
+    expect(await service.accessToken('adopted:office')).toBe('issued anew');
+    expect(await store.read('adopted:office')).toMatchObject({ accessToken: 'issued anew', generation: 0 });
+  });
+
+  it('are stored when the record that they replace is removed meanwhile', async () => {
+    let removed = false;
+    const wrap = (store: TokenStore): TokenStore =>
+      Object.assign(Object.create(store) as TokenStore, {
+        commit: async (...args: Parameters<TokenStore['commit']>) => {
+          if (!removed) await store.remove(args[0]);
+          removed = true;
+          return await store.commit(...args);
+        },
+      });
+    const { service, store } = await bench({}, { wrap });
+    await service.adopt('office', tokens);
+
+    await service.adopt('office', { ...tokens, accessToken: 'second' }, { replace: true });
+
+    expect(await store.read('adopted:office')).toMatchObject({ accessToken: 'second', generation: 0 });
   });
 });
 

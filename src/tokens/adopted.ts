@@ -1,0 +1,33 @@
+import { OptionCheck } from '../options.js';
+
+const TOKENS =
+  'write { accessToken, refreshToken, lifetimeMs }: access_token and expires_in (in seconds) of a token answer go by these names here.';
+
+/**
+ * Checks what an application hands to `tokens.adopt`: else the first call to the API would be refused, and say nothing of
+ * the cause. Problems name types, never values: these are tokens.
+ * @throws ConfigError
+ */
+export function checkAdopted(name: unknown, tokens: unknown, options: object): void {
+  const check = new OptionCheck('tokens.adopt');
+  check.text('name', name, "write a name of your own, like 'office'.");
+  const { accessToken, refreshToken, lifetimeMs, expires_in } = (tokens ?? {}) as Readonly<Record<string, unknown>>;
+  check.text('accessToken', accessToken, TOKENS);
+  if (refreshToken !== undefined) {
+    check.text('refreshToken', refreshToken, 'write the refresh token, or leave it out where there is none.');
+  }
+  if (lifetimeMs === undefined && expires_in !== undefined) {
+    check.problem('"expires_in" is not read here; write lifetimeMs: expires_in * 1000.');
+  } else if (lifetimeMs !== undefined && !isLifetime(lifetimeMs)) {
+    const found = typeof lifetimeMs === 'number' ? lifetimeMs : `of type ${typeof lifetimeMs}`;
+    check.problem(
+      `"lifetimeMs" is ${found}; write how many milliseconds the access token lives from now on (0: it has expired), or leave it out for one that never expires.`,
+    );
+  }
+  check.known(options, ['replace', 'role', 'portal', 'redirectURI', 'grant', 'scope']);
+  check.done();
+}
+
+function isLifetime(value: unknown): boolean {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
+}

@@ -1,0 +1,40 @@
+import { createHmac } from 'node:crypto';
+import { channel } from 'node:diagnostics_channel';
+
+/** Where the outcomes of renewals are published (`node:diagnostics_channel`). Never a token, raw key, path or query. */
+export const RENEWAL_CHANNEL = 'passport-spark:renewal';
+
+export interface RenewalEvent {
+  /**
+   * `renewed`: by this process. `fresh`: another process did. `joined`: a request waits for a renewal that was under way;
+   * how that ends is told by another event. `served-stale`: not renewed, but the access token lives. `unknown`: no usable
+   * answer, or a request to slow down. `refused`: for a reason that is not the person's. `backoff`: held back after a
+   * failure. `dead`: the person has to sign in again.
+   */
+  readonly outcome: 'fresh' | 'joined' | 'renewed' | 'served-stale' | 'unknown' | 'refused' | 'dead' | 'backoff';
+  /** From the beginning of the renewal; next to nothing with `joined`, where a request only begins to wait. */
+  readonly durationMs: number;
+  /** Names the record without being its key. */
+  readonly key: string;
+  /**
+   * Why there are no tokens, with `unknown`, `refused` and `dead`: the token endpoint's error code where it gave one, else
+   * the code of `TokenError` (`timeout`, `server_error` …).
+   */
+  readonly code?: string;
+}
+
+const renewals = channel(RENEWAL_CHANNEL);
+
+/** Tells those who watch what became of a renewal; nothing is worked out while nobody does. */
+export function publishRenewal(
+  clientID: string,
+  key: string,
+  outcome: RenewalEvent['outcome'],
+  durationMs: number,
+  code?: string,
+): void {
+  if (!renewals.hasSubscribers) return;
+  const name = createHmac('sha256', clientID).update(key).digest('base64url').slice(0, 12);
+  const event: RenewalEvent = { outcome, durationMs, key: name, ...(code === undefined ? {} : { code }) };
+  renewals.publish(event);
+}

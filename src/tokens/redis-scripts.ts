@@ -1,0 +1,107 @@
+import { createHash } from 'node:crypto';
+
+/*
+ * Each decision of the token store as one Lua script, on Redis' own time. All times are in milliseconds. A record is one
+ * hash, with short names because there is one for everybody who is signed in:
+ *
+ *   g   generation                            at  access token: without encryption
+ *   c   commit id: names this generation      rt  refresh token: without encryption
+ *   s   state: live or dead                   bl  both and g, sealed: with encryption
+ *   sa  when these tokens were stored         lt  lifetime of the access token; absent: it never expires
+ *   ar  1: the API refused the one before     pm  1: kept without a time limit
+ *
+ *   ci  client id                             ca  the claim: attempt id of its holder
+ *   ro  role                                  cl  when its lease runs out
+ *   po  portal                                ou  1: an earlier outcome is unknown
+ *   ru  redirect URI                          bo  until when nobody may try again
+ *   gr  grant
+ *   sc  scope
+ */
+
+/** A Lua script, and the name by which Redis remembers it (`EVALSHA`). */
+export interface Script {
+  readonly text: string;
+  readonly sha1: string;
+}
+
+/** Each script has `key` and `now` (milliseconds, Redis' clock) and `record()`, which answers both as the store reads them. */
+function script(body: string): Script {
+  const text = `local key = KEYS[1]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local function get(field) return redis.call('HGET', key, field) end
+local function record() return {string.format('%d', now), redis.call('HGETALL', key)} end
+${body}`;
+  return { text, sha1: createHash('sha1').update(text).digest('hex') };
+}
+
+/** ARGV: TTL, commit id, then the fields of the new record. 1: this record is the stored one. */
+export const CREATE = script(`
+if redis.call('EXISTS', key) == 1 then
+  if get('c') == ARGV[2] then return 1 end
+  return 0
+end
+redis.call('HSET', key, 'g', 0, 's', 'live', 'sa', string.format('%d', now), unpack(ARGV, 3))
+if not get('pm') then redis.call('PEXPIRE', key, ARGV[1]) end
+return 1`);
+
+/** ARGV: TTL. */
+export const READ = script(`
+if redis.call('EXISTS', key) == 0 then return false end
+if not get('pm') then redis.call('PEXPIRE', key, ARGV[1]) end
+return record()`);
+
+/** ARGV: commit id that was seen, attempt id, lease. */
+export const CLAIM = script(`
+if redis.call('EXISTS', key) == 0 then return {'gone'} end
+if get('c') ~= ARGV[1] then return {'fresh', '', record()} end
+if get('s') == 'dead' then return {'dead'} end
+local holder = get('ca')
+if holder and holder ~= ARGV[2] then
+  if tonumber(get('cl')) > now then return {'held'} end
+  redis.call('HSET', key, 'ou', '1')
+  redis.call('HDEL', key, 'ca', 'cl')
+  holder = false
+end
+local backoff = tonumber(get('bo') or '0') - now
+if not holder and backoff > 0 then return {'backoff', string.format('%d', backoff)} end
+redis.call('HSET', key, 'ca', ARGV[2], 'cl', string.format('%d', now + ARGV[3]))
+return {'granted', get('ou') or '', record()}`);
+
+/** ARGV: attempt id, lease. */
+export const EXTEND = script(`
+if get('ca') ~= ARGV[1] then return 0 end
+redis.call('HSET', key, 'cl', string.format('%d', now + ARGV[2]))
+return 1`);
+
+/** ARGV: generation that was renewed, commit id, TTL, then the fields of the renewal. */
+export const COMMIT = script(`
+if redis.call('EXISTS', key) == 0 then return {'gone'} end
+if get('c') == ARGV[2] then return {'committed', '', record()} end
+if tonumber(get('g')) > tonumber(ARGV[1]) then return {'stale', '', record()} end
+redis.call('HDEL', key, 'at', 'rt', 'bl', 'lt', 'ar', 'ca', 'cl', 'ou', 'bo')
+redis.call('HSET', key, 'g', string.format('%d', ARGV[1] + 1), 'c', ARGV[2], 's', 'live', 'sa', string.format('%d', now), unpack(ARGV, 4))
+if not get('pm') then redis.call('PEXPIRE', key, ARGV[3]) end
+return {'committed', '', record()}`);
+
+/** ARGV: attempt id, outcome, back-off. */
+export const SETTLE = script(`
+if get('ca') ~= ARGV[1] then return 0 end
+redis.call('HDEL', key, 'ca', 'cl')
+if ARGV[2] == 'unknown' then redis.call('HSET', key, 'ou', '1') end
+redis.call('HSET', key, 'bo', string.format('%d', now + ARGV[3]))
+return 1`);
+
+/** ARGV: commit id that was seen. */
+export const MARK_DEAD = script(`
+if get('c') ~= ARGV[1] then return 0 end
+redis.call('HSET', key, 's', 'dead')
+return 1`);
+
+/** On a key of its own, a string. ARGV: call id, TTL. */
+export const ONCE = script(`
+if redis.call('SET', key, ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
+if redis.call('GET', key) == ARGV[1] then return 1 end
+return 0`);
+
+export const REMOVE = script(`return redis.call('DEL', key)`);
