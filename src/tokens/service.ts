@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { SignInRequiredError, UnavailableError } from '../errors.js';
-import { OptionCheck } from '../options.js';
+import { MAX_TIMER_MS, OptionCheck } from '../options.js';
 import type { UpstreamProfile } from '../platform.js';
 import { checkAdopted } from './adopted.js';
 import { publishRenewal } from './events.js';
@@ -33,7 +33,6 @@ const WAITERS_PER_PROCESS = 5_000;
 const REFUSED_AGAIN_MS = 30_000;
 /** Kubernetes, Heroku and their like kill a process 30 seconds after they asked it to stop. */
 const DRAIN_MS = 25_000;
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 interface Running {
   readonly result: Promise<Reading>;
@@ -152,11 +151,11 @@ export class TokenService {
    * Resolves when every renewal under way is finished and stored, or after `withinMs` (default 25 000). For SIGTERM, before
    * the store's client is closed. Afterwards no store that is away is waited for: a renewal that it has not got by then is
    * the only refresh token that lives, and is lost with the process, so that this person has to sign in again.
-   * @throws ConfigError `withinMs` is no number
+   * @throws ConfigError `withinMs` is no whole number
    */
   async drain({ withinMs }: { readonly withinMs?: number | undefined } = {}): Promise<void> {
     const check = new OptionCheck('tokens.drain');
-    const limitMs = check.number('withinMs', withinMs, DRAIN_MS, { min: 0, max: MAX_TIMER_MS });
+    const limitMs = check.whole('withinMs', withinMs, DRAIN_MS, { min: 0, max: MAX_TIMER_MS });
     check.done();
     let timer: NodeJS.Timeout | undefined;
     let over = false;
