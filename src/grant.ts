@@ -1,6 +1,6 @@
 import { type GrantOutcome, SparkError, TokenError } from './errors.js';
 import { DEFAULT_LIFETIME_MS } from './platform.js';
-import type { Tokens } from './tokens/record.js';
+import { isAccessToken, type Tokens } from './tokens/record.js';
 
 /** A token endpoint, and how it wants to be asked. */
 export interface GrantEndpoint {
@@ -102,10 +102,10 @@ function grantFrom(
 ): Grant | undefined {
   if (readTokens) {
     const tokens = readTokens(answer, answeredAt(response));
-    return tokens && { tokens, params: answer };
+    return tokens && isAccessToken(tokens.accessToken) ? { tokens, params: answer } : undefined;
   }
   const { access_token: accessToken, refresh_token: refreshToken } = answer;
-  if (typeof accessToken !== 'string' || accessToken === '') return undefined;
+  if (!isAccessToken(accessToken)) return undefined;
   return {
     tokens: {
       accessToken,

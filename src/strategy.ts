@@ -36,7 +36,7 @@ import type {
   VerifyFunctionWithRequest,
   VerifyFunctionWithRequestAndParams,
 } from './signin/verify.js';
-import type { Tokens } from './tokens/record.js';
+import { isAccessToken, type Tokens } from './tokens/record.js';
 import { TokenService } from './tokens/service.js';
 
 /** What a session's tokens look like from outside: never the tokens themselves. */
@@ -225,7 +225,7 @@ export class SparkStrategy extends OAuth2Strategy {
     origin: { readonly role?: Role; readonly portal?: string } = {},
   ): Promise<void> {
     const { access_token: accessToken, refresh_token: refreshToken, expires_in: expiresIn } = params;
-    if (typeof accessToken !== 'string') {
+    if (!isAccessToken(accessToken)) {
       throw new ConfigError('strategy.adopt', [
         '"params" has no access_token; pass on the params of the verify function.',
       ]);

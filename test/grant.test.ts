@@ -115,6 +115,14 @@ describe('what counts as a refusal, and how sure it is', () => {
     ],
     [200, '', 'bad_response', 'unknown', 'The token endpoint answered 200 without an access token.'],
     [200, '{"access_token":""}', 'bad_response', 'unknown', 'The token endpoint answered 200 without an access token.'],
+    // No header could hold it, so no request could be sent with it.
+    [
+      200,
+      '{"access_token":"a\\nb"}',
+      'bad_response',
+      'unknown',
+      'The token endpoint answered 200 without an access token.',
+    ],
     [
       200,
       `{"access_token":"${'a'.repeat(100_000)}"}`,

@@ -1,5 +1,6 @@
 import type { Grant } from '../grant.js';
 import { lifetimeFrom } from '../grant.js';
+import { isAccessToken } from '../tokens/record.js';
 import { type ExpectedCallback, invalid, readAnswer } from './authorization.js';
 
 /**
@@ -11,7 +12,7 @@ import { type ExpectedCallback, invalid, readAnswer } from './authorization.js';
 export function readFragment(fragment: string, expected: ExpectedCallback): Grant {
   const params = readAnswer(fragment.replace(/^#/, ''), expected);
   const accessToken = params.get('access_token');
-  if (!accessToken) throw invalid('It holds no access token.');
+  if (!isAccessToken(accessToken)) throw invalid('It holds no access token.');
   // The client must not use a token of a type that it does not understand (RFC 6749 §7.1).
   if (params.get('token_type')?.toLowerCase() !== 'bearer')
     throw invalid('Its token is of no type that is known here.');

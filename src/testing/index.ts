@@ -51,6 +51,7 @@ export const tokenStoreContract: readonly ContractCase[] = [
         refreshToken: record.refreshToken,
         lifetimeMs: record.lifetimeMs,
         commitId: record.commitId,
+        rootId: record.commitId,
         clientID: 'client',
         role: 'vow',
         portal: 'myportal',
@@ -261,12 +262,24 @@ export const tokenStoreContract: readonly ContractCase[] = [
       const { key, at } = await created(store);
       await store.claim(key, at, 'one', LEASE_MS);
       await store.remove(key);
-      await store.remove(key);
+      assert.equal(await store.remove(key), undefined);
       assert.equal(await store.extend(key, 'one', LEASE_MS), false);
       await store.settle(key, 'one', 'unknown', 1_000);
       assert.deepEqual(await store.commit(key, 0, 'one', 'second', renewed('new')), { kind: 'gone' });
       assert.equal(await store.markDead(key, at), false);
       assert.equal(await store.read(key), undefined);
+    },
+  },
+  {
+    name: 'answers what it removed, of the last generation, and from which sign-in it came',
+    async run(store) {
+      const { key, record } = await created(store);
+      await store.commit(key, 0, 'one', 'second', renewed('new'));
+      const { accessToken, generation, commitId, rootId } = (await store.remove(key)) ?? {};
+      assert.deepEqual(
+        { accessToken, generation, commitId, rootId },
+        { accessToken: 'access new', generation: 1, commitId: 'second', rootId: record.commitId },
+      );
     },
   },
   {

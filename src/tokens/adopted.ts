@@ -1,4 +1,5 @@
 import { OptionCheck } from '../options.js';
+import { isAccessToken } from './record.js';
 
 const TOKENS =
   'write { accessToken, refreshToken, lifetimeMs }: access_token and expires_in (in seconds) of a token answer go by these names here.';
@@ -12,7 +13,9 @@ export function checkAdopted(name: unknown, tokens: unknown, options: object): v
   const check = new OptionCheck('tokens.adopt');
   check.text('name', name, "write a name of your own, like 'office'.");
   const { accessToken, refreshToken, lifetimeMs, expires_in } = (tokens ?? {}) as Readonly<Record<string, unknown>>;
-  check.text('accessToken', accessToken, TOKENS);
+  const text = check.text('accessToken', accessToken, TOKENS);
+  if (text !== '' && !isAccessToken(text))
+    check.problem('"accessToken" holds characters that no header may; write the token alone, without a line break.');
   if (refreshToken !== undefined) {
     check.text('refreshToken', refreshToken, 'write the refresh token, or leave it out where there is none.');
   }

@@ -56,7 +56,7 @@ export class MemoryTokenStore implements TokenStore {
     if (present) return present.tokens.commitId === record.commitId;
     const { permanent, ...tokens } = record;
     this.entries.set(key, {
-      tokens: { ...tokens, generation: 0, state: 'live', afterRefusal: false },
+      tokens: { ...tokens, generation: 0, rootId: record.commitId, state: 'live', afterRefusal: false },
       storedAt: this.now(),
       permanent: permanent ?? false,
       usedAt: this.now(),
@@ -138,8 +138,10 @@ export class MemoryTokenStore implements TokenStore {
     return true;
   }
 
-  async remove(key: string): Promise<void> {
+  async remove(key: string): Promise<TokenRecord | undefined> {
+    const entry = this.entry(key);
     this.entries.delete(key);
+    return entry && this.record(entry);
   }
 
   async once(name: string, callId: string, ttlMs: number): Promise<boolean> {

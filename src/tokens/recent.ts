@@ -36,6 +36,7 @@ export class RecentRenewals {
   ahead(key: string, stored: TokenRecord, now: number): Renewal | undefined {
     const renewal = this.kept.get(key);
     if (!renewal || renewal.record.generation <= stored.generation) return undefined;
+    if (renewal.record.rootId !== stored.rootId) return undefined; // removed, and other tokens stored under its name
     return renewal.saved && now - renewal.at >= KEPT_MS ? undefined : renewal;
   }
 

@@ -30,6 +30,8 @@ export interface TokenRecord extends Tokens, TokenOrigin {
   readonly generation: number;
   /** Random; names *this* generation. */
   readonly commitId: string;
+  /** The commit id of generation 0: tells these tokens from others that were stored under the same name before or after. */
+  readonly rootId: string;
   readonly state: 'live' | 'dead';
   /** Milliseconds until the access token expires, by the store's clock, at the moment of the answer. Absent: never. */
   readonly leftMs?: number | undefined;
@@ -37,6 +39,11 @@ export interface TokenRecord extends Tokens, TokenOrigin {
   readonly ageMs: number;
   /** Stored because the API had refused the generation before, not because that one's time ran out. */
   readonly afterRefusal: boolean;
+}
+
+/** Can this text be an access token (RFC 6749 §A.12)? What holds other characters could not be sent. */
+export function isAccessToken(text: unknown): text is string {
+  return typeof text === 'string' && /^[\x20-\x7e]+$/.test(text);
 }
 
 /** The generation that a caller looked at when it decided to act. */

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
  *
  *   g   generation                            at  access token: without encryption
  *   c   commit id: names this generation      rt  refresh token: without encryption
+ *   c0  commit id of generation 0
  *   s   state: live or dead                   bl  both and g, sealed: with encryption
  *   sa  when these tokens were stored         lt  lifetime of the access token; absent: it never expires
  *   ar  1: the API refused the one before     pm  1: kept without a time limit
@@ -104,4 +105,8 @@ if redis.call('SET', key, ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
 if redis.call('GET', key) == ARGV[1] then return 1 end
 return 0`);
 
-export const REMOVE = script(`return redis.call('DEL', key)`);
+export const REMOVE = script(`
+if redis.call('EXISTS', key) == 0 then return false end
+local removed = record()
+redis.call('DEL', key)
+return removed`);

@@ -101,6 +101,7 @@ export class RedisTokenStore implements TokenStore {
       ...(await this.tokenFields(key, { ...record, generation: 0 })),
       lt: record.lifetimeMs,
       c: record.commitId,
+      c0: record.commitId,
       ci: record.clientID,
       ro: record.role,
       po: record.portal,
@@ -176,8 +177,10 @@ export class RedisTokenStore implements TokenStore {
     return (await this.write(MARK_DEAD, key, [seen.commitId])) === 1;
   }
 
-  async remove(key: string): Promise<void> {
-    await this.write(REMOVE, key, []);
+  async remove(key: string): Promise<TokenRecord | undefined> {
+    const answer = await this.write(REMOVE, key, []);
+    if (!Array.isArray(answer)) return undefined;
+    return await this.recordFrom(key, answer).catch(() => undefined); // gone, though nobody can read what it was
   }
 
   async once(name: string, callId: string, ttlMs: number): Promise<boolean> {
@@ -278,6 +281,7 @@ function recordOf(answer: readonly unknown[], fields: ReadonlyMap<string, string
     leftMs: lifetimeMs === undefined ? undefined : lifetimeMs - ageMs,
     ageMs,
     commitId: required(fields, 'c'),
+    rootId: required(fields, 'c0'),
     state: fields.get('s') === 'dead' ? 'dead' : 'live',
     afterRefusal: fields.get('ar') === '1',
     clientID: required(fields, 'ci'),

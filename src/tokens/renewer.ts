@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { LRUCache } from 'lru-cache';
-import { SignInRequiredError, TokenError, UnavailableError } from '../errors.js';
+import { describeError, SignInRequiredError, TokenError, UnavailableError } from '../errors.js';
 import { publishRenewal, type RenewalEvent } from './events.js';
 import type { RecentRenewals, Renewal } from './recent.js';
 import { type Freshness, freshness, randomId, type Seen, type TokenRecord, type Tokens } from './record.js';
@@ -41,6 +41,8 @@ const CONFIG_BACKOFF_MS = 10_000;
 const MAX_BACKOFF_MS = 5 * 60 * 1_000;
 const SAVE_RETRY_MS = 5_000;
 const MAX_SPARES = 1_000;
+const MAX_WARNED = 100;
+const WARNED_MS = 10 * 60 * 1_000;
 
 /** A record, and when it was read: from then on this process counts its time by itself. */
 export interface Reading {
@@ -56,10 +58,15 @@ interface Claim extends Reading {
   readonly began: number;
 }
 
+/** The record is gone: somebody signed out meanwhile, and what is left of the access token's life is nobody's to use. */
+export class SignedOutError extends SignInRequiredError {}
+
 /** One renewal, from the claim to the commit: what every answer of the store and of the token endpoint means for it. */
 export class Renewer {
   /** Tokens of ours that lost against another generation: tried once before a record is called dead. */
-  private readonly spares = new LRUCache<string, Tokens>({ max: MAX_SPARES });
+  private readonly spares = new LRUCache<string, TokenRecord>({ max: MAX_SPARES });
+  /** Codes that were warned of lately. */
+  private readonly warned = new LRUCache<string, true>({ max: MAX_WARNED, ttl: WARNED_MS });
   private readonly saving = new Set<Promise<void>>();
   /** Ends what waits for a store that is away: this process is about to end. */
   private readonly stop = new AbortController();
@@ -93,7 +100,7 @@ export class Renewer {
       const answer = await this.store.claim(key, seen, attemptId, LEASE_MS);
       switch (answer.kind) {
         case 'gone':
-          throw new SignInRequiredError();
+          throw new SignedOutError();
         case 'dead':
           throw new SignInRequiredError('The sign-in has expired. Sign in again.');
         case 'backoff':
@@ -208,7 +215,7 @@ export class Renewer {
         return { record: answer.record, at };
       case 'gone': // signed out meanwhile: nobody may use what we got
         await this.options.revoke?.(renewal.record).catch(() => undefined);
-        throw new SignInRequiredError();
+        throw new SignedOutError();
     }
   }
 
@@ -236,6 +243,7 @@ export class Renewer {
     const backoffMs = error.retryAfterMs ?? jittered(transient ? TRANSIENT_BACKOFF_MS : CONFIG_BACKOFF_MS);
     await this.settle(key, claim, error.outcome, Math.min(backoffMs, MAX_BACKOFF_MS));
     this.publish(key, transient ? 'unknown' : 'refused', claim.began, error.code);
+    if (!transient) this.warn(error);
     throw new UnavailableError('The sign-in could not be renewed.', {
       code: 'renewal_failed',
       retryAfterMs: backoffMs,
@@ -252,7 +260,7 @@ export class Renewer {
       return newer;
     }
     const spare = this.spares.get(key);
-    if (spare?.refreshToken !== undefined) {
+    if (spare?.refreshToken !== undefined && spare.rootId === claim.record.rootId) {
       this.spares.delete(key);
       return await this.spend(key, { ...claim, record: { ...claim.record, refreshToken: spare.refreshToken } });
     }
@@ -271,11 +279,21 @@ export class Renewer {
     for (;;) {
       const at = this.clock.now();
       const answer = await this.store.claim(key, claim.record, claim.attemptId, LEASE_MS);
-      if (answer.kind === 'gone') throw new SignInRequiredError();
+      if (answer.kind === 'gone') throw new SignedOutError();
       if (answer.kind === 'fresh') return { record: answer.record, at };
       if (this.clock.now() >= until) return undefined;
       await this.clock.sleep(100);
     }
+  }
+
+  /** Renewals behind requests fail unheard, until the last access token has expired and nobody is served any more. */
+  private warn(error: TokenError): void {
+    if (this.warned.has(error.code)) return;
+    this.warned.set(error.code, true);
+    process.emitWarning(`Sign-ins can not be renewed. ${describeError(error)}`, {
+      type: 'TokenService',
+      code: 'SPARK_RENEWAL',
+    });
   }
 
   private async settle(

@@ -6,7 +6,7 @@ import { checkAdopted } from './adopted.js';
 import { publishRenewal } from './events.js';
 import { RecentRenewals, type Renewal } from './recent.js';
 import { randomId, type TokenOrigin, type TokenRecord, type Tokens } from './record.js';
-import { type Clock, type Reading, type RenewalOptions, Renewer } from './renewer.js';
+import { type Clock, type Reading, type RenewalOptions, Renewer, SignedOutError } from './renewer.js';
 import { guarded, type TokenStore } from './store.js';
 
 /** What became of an access token that was sent to the API. */
@@ -137,9 +137,12 @@ export class TokenService {
       if (error instanceof UnavailableError && error.code === 'store_corrupt') return undefined;
       throw error; // away: the tokens that have to be revoked may be there
     });
-    await this.store.remove(key);
+    const removed = await this.store.remove(key);
+    const unsaved = this.recent.unsaved(key)?.record;
     this.renewer.forget(key);
-    return reading?.record;
+    if (unsaved) return unsaved;
+    // What was read may have been cached, or renewed since; it stands in where the store can't say what it removed.
+    return removed?.clientID === this.options.clientID ? removed : reading?.record;
   }
 
   /** Makes tokens unusable at the server, where it has a way to. */
@@ -236,7 +239,7 @@ export class TokenService {
       return (await this.renewal(key, reading.record, false)).record;
     } catch (error) {
       const left = this.left(reading);
-      if (left === undefined || left <= 0) throw error;
+      if (error instanceof SignedOutError || left === undefined || left <= 0) throw error;
       publishRenewal(this.options.clientID, key, 'served-stale', 0);
       return reading.record;
     }

@@ -71,8 +71,11 @@ export interface TokenStore {
   settle(key: string, attemptId: string, outcome: Settlement, backoffMs?: number): Promise<void>;
   /** Marks exactly this generation as beyond renewal. Answers whether it was still the stored one. */
   markDead(key: string, seen: Seen): Promise<boolean>;
-  /** Removes the record; nothing but {@link create} brings the key back. */
-  remove(key: string): Promise<void>;
+  /**
+   * Removes the record; nothing but {@link create} brings the key back. Answers what this very call has removed, where it
+   * can be read: its tokens are the last, and may have to be revoked. A call that is sent twice may answer undefined.
+   */
+  remove(key: string): Promise<TokenRecord | undefined>;
   /**
    * Answers whether this call (by `callId`) is the first with this name, over all processes, until `ttlMs` have passed:
    * so that a callback counts once. A store without it leaves that to each process's own memory.

@@ -119,6 +119,7 @@ describe('the fragment of an implicit grant', () => {
     ['no type of token', fragment('').replace('&token_type=Bearer', ''), 'invalid_response'],
     ['no token', `#token_type=Bearer&state=${STATE}`, 'invalid_response'],
     ['two tokens', fragment('&access_token=other'), 'invalid_response'],
+    ['a token that no header can hold', fragment('').replace('secret-token', 'secret-token%0Ax'), 'invalid_response'],
     ['a denial', `#error=access_denied&state=${STATE}`, 'access_denied'],
   ])('is refused with %s, in an error that holds no token', async (_what, text, code) => {
     const error = await refusal(() => client.readFragment(text, { state: STATE }));

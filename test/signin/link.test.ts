@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Express, NextFunction, Request, Response } from 'express';
 import { MemoryStore } from 'express-session';
 import { Strategy as LocalStrategy } from 'passport-local';
-import { MemoryTokenStore, type SparkAuthenticateOptions, type TokenStore } from '../../src/index.js';
+import { MemoryTokenStore, type SparkAuthenticateOptions, type TokenRecord, type TokenStore } from '../../src/index.js';
 import { startApp, type TestApp, type TestAppOptions } from '../support/app.js';
 import { Visitor } from '../support/visitor.js';
 
@@ -31,9 +31,9 @@ class WatchedStore extends MemoryTokenStore {
     this.created.push(args[0]);
     return await super.create(...args);
   }
-  override async remove(key: string): Promise<void> {
+  override async remove(key: string): Promise<TokenRecord | undefined> {
     this.removed.push(key);
-    await super.remove(key);
+    return await super.remove(key);
   }
 }
 

@@ -9,6 +9,7 @@ const RECORD: TokenRecord = {
   ageMs: 10_000,
   generation: 3,
   commitId: 'third',
+  rootId: 'first',
   state: 'live',
   afterRefusal: false,
   clientID: 'client',

@@ -189,7 +189,9 @@ class World {
   }
 
   private async remove(_actor: Actor, times: number): Promise<void> {
-    await this.times(times, () => this.store.remove(this.key));
+    const removed = await this.store.remove(this.key);
+    expect(removed?.commitId).toBe(this.model?.commitId);
+    if (times > 1) expect(await this.store.remove(this.key)).toBeUndefined();
     this.removed = this.removed || this.model !== undefined;
     this.model = undefined;
   }

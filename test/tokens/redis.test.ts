@@ -1,4 +1,5 @@
-import { type ConfigError, RedisTokenStore, UnavailableError } from '../../src/index.js';
+import { type ConfigError, RedisTokenStore, TokenService, type Tokens, UnavailableError } from '../../src/index.js';
+import { SPARK_UPSTREAM } from '../../src/platform.js';
 import { type RedisServer, startRedis } from '../support/redis.js';
 
 const TOKENS = {
@@ -62,6 +63,21 @@ describe('RedisTokenStore', () => {
     expect(Date.now() - began).toBeLessThan(2_000);
     const shown = `${JSON.stringify(error)} ${String(error)} ${require('node:util').inspect(error, { depth: 10, showHidden: true })}`;
     expect(shown).not.toContain('secret');
+  });
+
+  // The tokens that a sign-out revokes: of what this process has cached, the server may know nothing any more.
+  it('is asked at a sign-out for the tokens of the very moment', async () => {
+    const settings = { clientID: 'client', upstream: SPARK_UPSTREAM };
+    const renew = async (): Promise<Tokens> => ({ ...TOKENS, accessToken: 'renewed-secret' });
+    const [one, other] = [1, 2].map(
+      () => new TokenService({ ...settings, renew, store: new RedisTokenStore(redis.connect()) }),
+    ) as [TokenService, TokenService];
+    const key = await one.create({ ...TOKENS, lifetimeMs: 1 }, {});
+    expect(await other.peek(key)).toMatchObject({ generation: 0 });
+    expect(await one.accessToken(key)).toBe('renewed-secret');
+    expect(await other.peek(key)).toMatchObject({ generation: 0 }); // cached
+
+    expect(await other.remove(key)).toMatchObject({ accessToken: 'renewed-secret', generation: 1 });
   });
 
   it('reports a record that is none as corrupt, never as gone', async () => {

@@ -252,6 +252,29 @@ describe('a renewal that fails', () => {
     expect((await read())?.state).toBe('live');
   });
 
+  // Tokens are renewed behind requests from half of their life on: nobody would hear of it before the last one has expired.
+  it('warns of a refusal once, while everybody is still served', async () => {
+    const warn = jest.spyOn(process, 'emitWarning').mockReturnValue();
+    const { spark, age, token, service, read } = await bench();
+    const before = (await read())?.accessToken;
+    age(DAY_MS * 0.6);
+    for (let i = 0; i < 2; i += 1) {
+      spark.failNextGrant({ kind: 'refuse', error: 'invalid_client', status: 401 });
+      expect(await token()).toBe(before);
+      await service.drain();
+      age(60_000); // the back-off is over
+    }
+    spark.failNextGrant({ kind: 'status', status: 500 });
+    expect(await token()).toBe(before);
+    await service.drain();
+
+    expect(spark.grants('refresh_token')).toHaveLength(3);
+    expect(warn.mock.calls).toEqual([
+      [expect.stringContaining('invalid_client'), expect.objectContaining({ code: 'SPARK_RENEWAL' })],
+    ]);
+    warn.mockRestore();
+  });
+
   it('makes every process wait after a failure', async () => {
     const { spark, age, another, key } = await bench();
     age(DAY_MS);
@@ -464,6 +487,26 @@ describe('sign-out', () => {
     expect(spark.expireAllAccessTokens('agent')).toBe(0); // none is left to expire
   });
 
+  // The access token lives on for a while; whoever waits for the renewal must not be served with it all the same.
+  it.each([
+    ['the claim', 'claim'],
+    ['the commit', 'commit'],
+  ] as const)('ends a request that waits for a renewal: seen by %s', async (_what, call) => {
+    let signedOut: Promise<unknown> | undefined;
+    const wrap = (store: TokenStore): TokenStore =>
+      Object.assign(Object.create(store) as TokenStore, {
+        [call]: async (...args: [never, never, never, never, never]) => {
+          signedOut ??= store.remove(args[0]);
+          await signedOut;
+          return await store[call](...args);
+        },
+      });
+    const { age, token } = await bench({}, { wrap });
+    age(DAY_MS - 20_000);
+
+    await expect(token()).rejects.toThrow(SignInRequiredError);
+  });
+
   it('fails while the store is away, and can be tried again: the tokens may have to be revoked', async () => {
     let away = true;
     const { service, key, read } = await bench({}, { wrap: (store) => failing(store, 'read', () => away) });
@@ -518,6 +561,11 @@ describe('tokens that were issued beforehand', () => {
     ['nothing', undefined, ['"accessToken" is missing']],
     ['a token alone', 'hush', ['"accessToken" is missing']],
     ['a blank token', { accessToken: ' ' }, ['"accessToken" is blank']],
+    [
+      'a token with the end of its line',
+      { accessToken: 'hush\n' },
+      ['"accessToken" holds characters that no header may'],
+    ],
     ['no refresh token, written as null', { ...tokens, refreshToken: null }, ['"refreshToken" is null; write']],
     ['a lifetime that is a text', { ...tokens, lifetimeMs: 'hush' }, ['"lifetimeMs" is of type string; write']],
     ['a lifetime below zero', { ...tokens, lifetimeMs: -1 }, ['"lifetimeMs" is -1; write']],
@@ -553,6 +601,24 @@ describe('tokens that were issued beforehand', () => {
 
     expect(await service.accessToken('adopted:office')).toBe('issued anew');
     expect(await store.read('adopted:office')).toMatchObject({ accessToken: 'issued anew', generation: 0 });
+  });
+
+  it('hold against what another process renewed under the same name before', async () => {
+    let count = 0;
+    const renew = async (): Promise<Tokens> => {
+      count += 1;
+      return { ...tokens, accessToken: `renewed ${count}` };
+    };
+    const { service, store, age, another } = await bench({}, { renew });
+    await service.adopt('office', tokens);
+    age(DAY_MS);
+    expect(await service.accessToken('adopted:office')).toBe('renewed 1');
+    await store.remove('adopted:office'); // the account was changed, by hand
+
+    await another().adopt('office', { ...tokens, accessToken: 'of another account' });
+
+    expect(await service.accessToken('adopted:office')).toBe('of another account');
+    expect(await store.read('adopted:office')).toMatchObject({ accessToken: 'of another account', generation: 0 });
   });
 
   it('are stored when the record that they replace is removed meanwhile', async () => {
