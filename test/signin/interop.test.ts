@@ -1,4 +1,4 @@
-import { MemoryTokenStore, type SparkError, SparkStrategy } from '../../src/index.js';
+import { MemoryTokenStore, type SparkError, SparkStrategy, type TokenRecord } from '../../src/index.js';
 import { CLIENT, startApp } from '../support/app.js';
 import { Visitor } from '../support/visitor.js';
 
@@ -160,9 +160,9 @@ it('signs out here even when Spark can not be told to revoke the tokens', async 
 it('signs nobody out while the token store is away', async () => {
   class Flaky extends MemoryTokenStore {
     away = false;
-    override async remove(key: string): Promise<void> {
+    override async remove(key: string): Promise<TokenRecord | undefined> {
       if (this.away) throw new Error('away');
-      await super.remove(key);
+      return await super.remove(key);
     }
   }
   const tokenStore = new Flaky();
