@@ -3,7 +3,7 @@ import { RequestRefusedError } from './errors.js';
 import { ClientGone, type Outgoing } from './exchange.js';
 import { refuseQuery } from './paths.js';
 import type { ProxySettings } from './proxy-options.js';
-import { announcesBody, Upload } from './upload.js';
+import { announcesBody, Pieces, Upload } from './upload.js';
 
 /** Of a form that stands for the query. Longer than any query. */
 const MAX_FORM_BYTES = 256 * 1024;
@@ -33,16 +33,14 @@ async function wholeForm(req: IncomingMessage, idleMs: number): Promise<Buffer> 
     if (!req.readableEnded) form.destroy(new ClientGone());
   };
   req.once('close', gone);
-  const chunks: Buffer[] = [];
-  let bytes = 0;
+  const pieces = new Pieces();
   try {
     // Nobody sets an encoding, so these are bytes.
     for await (const chunk of form as AsyncIterable<Buffer>) {
-      bytes += chunk.length;
-      if (bytes > MAX_FORM_BYTES) throw tooLong();
-      chunks.push(chunk);
+      if (pieces.size + chunk.length > MAX_FORM_BYTES) throw tooLong();
+      pieces.add(chunk);
     }
-    return Buffer.concat(chunks);
+    return pieces.together();
   } finally {
     req.off('close', gone);
   }

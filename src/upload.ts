@@ -23,8 +23,7 @@ export function announcesBody(req: IncomingMessage): boolean {
  * request itself would cut the browser's connection before it gets an answer.
  */
 export class Upload extends Transform {
-  private kept: Buffer[] | undefined = [];
-  private size = 0;
+  private kept: Pieces | undefined = new Pieces();
   private whole = false;
   private watchdog: NodeJS.Timeout | undefined;
 
@@ -53,19 +52,19 @@ export class Upload extends Transform {
 
   /** The whole body again, if it has passed and was kept. */
   replay(): Buffer | undefined {
-    return this.whole && this.kept ? Buffer.concat(this.kept) : undefined;
+    return this.whole ? this.kept?.together() : undefined;
   }
 
   /** Gives the kept bytes back: no replay will be wanted. */
   forget(): void {
     if (!this.kept) return;
-    keptByProcess -= this.size;
+    keptByProcess -= this.kept.size;
     this.kept = undefined;
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
     this.watchdog?.refresh();
-    if (this.kept) this.keep(chunk);
+    if (this.kept) this.keep(this.kept, chunk);
     done(null, chunk);
   }
 
@@ -83,14 +82,32 @@ export class Upload extends Transform {
     done(error);
   }
 
-  private keep(chunk: Buffer): void {
-    if (this.size + chunk.length > this.limit || keptByProcess + chunk.length > PROCESS_LIMIT) {
+  private keep(kept: Pieces, chunk: Buffer): void {
+    if (kept.size + chunk.length > this.limit || keptByProcess + chunk.length > PROCESS_LIMIT) {
       this.forget();
       return;
     }
-    this.kept?.push(chunk);
-    this.size += chunk.length;
+    kept.add(chunk);
     keptByProcess += chunk.length;
+  }
+}
+
+const MAX_PIECES = 256;
+
+/** A body in pieces as they came. Many are put together, because a piece of one byte takes two hundred to keep. */
+export class Pieces {
+  /** In bytes. */
+  size = 0;
+  private list: Buffer[] = [];
+
+  add(piece: Buffer): void {
+    this.size += piece.length;
+    this.list.push(piece);
+    if (this.list.length > MAX_PIECES) this.list = [this.together()];
+  }
+
+  together(): Buffer {
+    return Buffer.concat(this.list, this.size);
   }
 }
 
