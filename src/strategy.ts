@@ -218,6 +218,7 @@ export class SparkStrategy extends OAuth2Strategy {
   /**
    * Links tokens to the user who is signed in to this session already (account linking with `passport.authorize`).
    * `params` is what the verify function got; `role`, `portal` as used for that sign-in.
+   * @throws ConfigError `params` without a token; SignInRequiredError nobody is signed in with Passport; UnavailableError
    */
   async adopt(
     req: IncomingMessage,

@@ -38,6 +38,11 @@ export function findLink(session: object | null | undefined, sessionKey: string)
     : { kind: 'foreign', key: link.key };
 }
 
+/** Is somebody signed in to this session with Passport? A link belongs to a user, and one without would end at once. */
+export function hasUser(session: object): boolean {
+  return userDigest(session) !== undefined;
+}
+
 export function writeLink(session: object, sessionKey: string, key: string): void {
   const link: SessionLink = { key, user: userDigest(session) ?? '' };
   (session as SessionLike)[sessionKey] = link;

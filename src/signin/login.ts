@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
-import { UnavailableError } from '../errors.js';
+import { SignInRequiredError, UnavailableError } from '../errors.js';
 import type { TokenOrigin, Tokens } from '../tokens/record.js';
 import type { TokenService } from '../tokens/service.js';
-import { findLink, needServerSession, rememberLink, removeLink, saveSession, writeLink } from './link.js';
+import { findLink, hasUser, needServerSession, rememberLink, removeLink, saveSession, writeLink } from './link.js';
 
 /** What a sign-in brought, on its way into the session. */
 export interface SignIn {
@@ -63,13 +63,18 @@ async function logInAndLink(
   });
 }
 
-/** Links tokens to the user who is signed in already (account linking). Answers when the session is saved. */
+/**
+ * Links tokens to the user who is signed in already (account linking). Answers when the session is saved.
+ * @throws SignInRequiredError nobody is signed in with Passport; UnavailableError no session, or the token store is away
+ */
 export async function linkToPresentUser(
   req: PassportRequest,
   signIn: Omit<SignIn, 'user'>,
   place: LinkPlace,
 ): Promise<void> {
   const session = sessionOf(req);
+  if (!hasUser(session))
+    throw new SignInRequiredError('Nobody is signed in here with Passport, whom the tokens could be linked to.');
   const putBack = rememberLink(session, place.sessionKey);
   await linkNewTokens(req, signIn, place, { undo: putBack });
 }

@@ -2,7 +2,13 @@ import type { IncomingMessage } from 'node:http';
 import type { Express, NextFunction, Request, Response } from 'express';
 import { MemoryStore } from 'express-session';
 import { Strategy as LocalStrategy } from 'passport-local';
-import { MemoryTokenStore, type SparkAuthenticateOptions, type TokenRecord, type TokenStore } from '../../src/index.js';
+import {
+  MemoryTokenStore,
+  type SparkAuthenticateOptions,
+  type SparkError,
+  type TokenRecord,
+  type TokenStore,
+} from '../../src/index.js';
 import { startApp, type TestApp, type TestAppOptions } from '../support/app.js';
 import { Visitor } from '../support/visitor.js';
 
@@ -225,6 +231,27 @@ describe('the session link', () => {
     const person = new Visitor(url);
     await person.signIn('/login');
     expect((await person.call('/spark/v1/my/account')).status).toBe(200);
+  });
+
+  // The next request would have found the link of nobody, and removed the tokens.
+  it('is refused by adopt where nobody is signed in', async () => {
+    const tokenStore = new WatchedStore();
+    const { url } = await startApp({
+      strategy: { tokenStore },
+      routes: (app, _passport, strategy) => {
+        app.get('/adopt', (req, res) => {
+          strategy.adopt(req, { access_token: 'a' }).then(
+            () => res.json({}),
+            ({ status, code }: SparkError) => res.status(status).json({ code }),
+          );
+        });
+      },
+    });
+
+    const reply = await new Visitor(url).agent.get('/adopt');
+
+    expect([reply.status, reply.body]).toEqual([401, { code: 'sign_in_required' }]);
+    expect(tokenStore.created).toEqual([]);
   });
 
   it('links tokens to the user who is signed in already, by adopt', async () => {
