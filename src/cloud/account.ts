@@ -4,7 +4,7 @@ import { accountBasic, saysInvalidToken } from '../http-authorization.js';
 import { cloudRefusal, saysBadToken } from './answers.js';
 import { CloudError } from './errors.js';
 
-/** A device, as `GET /v1/devices` lists it (vendor document 004). */
+/** A device, as `GET /v1/devices` lists it (the cloud's API of 2014). */
 export interface CloudDevice {
   readonly id: string;
   readonly name: string | null;

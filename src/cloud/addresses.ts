@@ -1,6 +1,6 @@
 /**
  * How the cloud is signed in to. `oauth`: a password grant at `/oauth/token`, as today. `session`: `sign-in`, then
- * `access-token`, as in 2014 (vendor document 004).
+ * `access-token`, as in 2014.
  */
 export type CloudWay = 'oauth' | 'session';
 
@@ -25,7 +25,7 @@ export const PARTICLE_CLOUD: CloudAddresses = {
 };
 
 /**
- * The addresses of vendor document 004, as its writer used them in 2014; nobody answers there any more, but clouds that are
+ * The addresses of the cloud's API of 2014; nobody answers there any more, but clouds that are
  * run by others may be built like it.
  * @example new SparkCloudStrategy({ ...SPARK_CLOUD_2014, signInURL: 'https://cloud.example.com/sign-in', … })
  */

@@ -6,7 +6,7 @@ import { CloudError } from './errors.js';
 
 type Answer = Readonly<Record<string, unknown>>;
 
-/** Reads `{"auth_token":{"token":…,"expires_at":…}}` of `sign-in` (vendor document 004). */
+/** Reads `{"auth_token":{"token":…,"expires_at":…}}` of `sign-in` (the cloud's API of 2014). */
 export function readAuthToken(answer: Answer, answeredAt: number): Tokens | undefined {
   const { token, expires_at } = (answer.auth_token ?? {}) as { token?: unknown; expires_at?: unknown };
   return typeof token === 'string' && token !== ''
@@ -14,7 +14,7 @@ export function readAuthToken(answer: Answer, answeredAt: number): Tokens | unde
     : undefined;
 }
 
-/** Reads `{"access_token":…,"access_token_expires_at":…}` of `access-token` (vendor document 004). */
+/** Reads `{"access_token":…,"access_token_expires_at":…}` of `access-token` (the cloud's API of 2014). */
 export function readAccessToken(answer: Answer, answeredAt: number): Tokens | undefined {
   const { access_token: token, access_token_expires_at: expiresAt } = answer;
   return typeof token === 'string' && token !== ''

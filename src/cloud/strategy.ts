@@ -44,7 +44,7 @@ export interface CloudAuthenticateOptions extends AuthenticateOptions {
 }
 
 /**
- * Signs people in with their account at the Spark Core cloud (today Particle; vendor document 004), by a form with name and
+ * Signs people in with their account at the Spark Core cloud (today Particle; the cloud's API of 2014), by a form with name and
  * password, as passport-local does. It needs a body parser before it, and reads no password from a query.
  * @example
  * passport.use(new SparkCloudStrategy({ tokenStore: new RedisTokenStore(redis) }));

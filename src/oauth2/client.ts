@@ -48,7 +48,7 @@ export interface CodeExchange {
 const CLIENT_CREDENTIALS = 'client_credentials';
 
 /**
- * A client of any standard OAuth 2.0 server (RFC 6749; vendor document 003): every grant, and a token service for the
+ * A client of any standard OAuth 2.0 server (RFC 6749; the vendor's client page): every grant, and a token service for the
  * tokens, which `sparkProxy({ tokens: client.tokens, … })` takes like Spark's.
  * @example
  * const client = new OAuth2Client({ tokenURL, clientID, clientSecret, tokenStore: new RedisTokenStore(redis) });

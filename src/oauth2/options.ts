@@ -13,13 +13,13 @@ export interface OAuth2ClientOptions {
   readonly clientSecret?: string | undefined;
   /** Where the server sends the browser back to. Each call may name another. */
   readonly redirectURI?: string | undefined;
-  /** Where id and secret stand: in the body, as vendor document 003 has it (default), or in HTTP Basic (RFC 6749 §2.3.1). */
+  /** Where id and secret stand: in the body, as the vendor's client page has it (default), or in HTTP Basic (RFC 6749 §2.3.1). */
   readonly clientAuthentication?: 'body' | 'basic' | undefined;
   /** How the token endpoint takes parameters. Default `form` (RFC 6749 §4.1.3). */
   readonly format?: 'form' | 'json' | undefined;
   /** Asked for where a call names no scope. Default: none, the server decides. */
   readonly scope?: Scope | undefined;
-  /** Stands between the scopes of a list. Default a space, as the standard has it; vendor document 003 also allows a comma. */
+  /** Stands between the scopes of a list. Default a space, as the standard has it; the vendor's client page also allows a comma. */
   readonly scopeSeparator?: ' ' | ',' | undefined;
   /** The server's issuer. A callback that names another one is refused (RFC 9207 §2.4). */
   readonly issuer?: string | undefined;

@@ -39,7 +39,7 @@ export function devices(state: CloudState, req: Request): unknown {
   return device;
 }
 
-/** `GET /v1/access_tokens`: with the account's own name and password, never the client's (vendor document 004). */
+/** `GET /v1/access_tokens`: with the account's own name and password, never the client's (the cloud's API of 2014). */
 export function listTokens(state: CloudState, req: Request): unknown {
   return state.vault.access.of(basicAccount(state, req)).map(({ token, expiresAt, client }) => ({
     token,

@@ -47,7 +47,7 @@ export interface SparkCloudEmulator {
 
 /**
  * Creates a Spark Core cloud that runs on this machine: sign-in and `access-token` of 2014, `oauth/token` with its second
- * factor, devices and tokens, after vendor document 004. For development and tests; everything is in memory.
+ * factor, devices and tokens, after the cloud's API of 2014. For development and tests; everything is in memory.
  * @example const cloud = await createSparkCloudEmulator().listen(0); // maker@example.com / spark
  * @throws Error whose message lists every problem of the options; a plain one, as `createSparkEmulator`
  */

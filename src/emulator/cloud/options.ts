@@ -1,4 +1,4 @@
-/** A device of an account, as `GET /v1/devices` lists it (vendor document 004). */
+/** A device of an account, as `GET /v1/devices` lists it (the cloud's API of 2014). */
 export interface CloudDevice {
   /** 24 hexadecimal digits. */
   readonly id: string;

@@ -80,7 +80,7 @@ export function failAsPlanned(faults: CloudFault[], res: Response): void {
   throw new CloudRefusal(fault.status, fault.error ?? 'server_error', 'The emulator was told to fail.');
 }
 
-/** Name and password of HTTP Basic. The scheme must be spelled `Basic`: the old server compared it letter by letter (vendor document 004). */
+/** Name and password of HTTP Basic. The scheme must be spelled `Basic`: the old server compared it letter by letter (the cloud's API of 2014). */
 export function basicCredentials(req: Request): readonly [string, string] | undefined {
   const [, encoded] = /^Basic ([\w+/=-]+)$/.exec(req.headers.authorization ?? '') ?? [];
   if (encoded === undefined) return undefined;
