@@ -434,7 +434,7 @@ describe('a store that fails', () => {
   it('is waited for by drain as long as a number says', async () => {
     const { service } = await bench();
     await expect(service.drain({ withinMs: Number.POSITIVE_INFINITY })).rejects.toThrow(
-      'tokens.drain: "withinMs" is Infinity; write a number from 0 to',
+      'tokens.drain: "withinMs" is Infinity; write a whole number from 0 to',
     );
   });
 
