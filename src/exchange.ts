@@ -23,6 +23,8 @@ export interface Outgoing {
 const MAX_REFUSAL_BYTES = 64 * 1024;
 /** RFC 9110 §15.5.2. */
 const EXPIRED_STATUSES: readonly number[] = [401];
+/** No timer is so late where the event loop goes round. */
+const ASLEEP_MS = 200;
 const RESENDABLE = new Set(['GET', 'HEAD', 'OPTIONS']);
 const RESETS = new Set<unknown>(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
 const TIMEOUTS = new Set<unknown>(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
@@ -253,9 +255,15 @@ export class Exchange implements Passenger {
   }
 
   /** No connection is free, or none stands yet: most requests go out at once, and need no timer. */
-  private limitDeparture(): void {
+  private limitDeparture(again = false): void {
     const { connectMs } = this.upstream.timeouts;
-    if (connectMs > 0) this.departure = setTimeout(() => this.stop(this.connection ? tooLate() : allBusy()), connectMs);
+    if (connectMs === 0) return;
+    const due = performance.now() + connectMs;
+    this.departure = setTimeout(() => {
+      // This process was asleep itself, or busy, and has not looked yet at what came meanwhile: timers are before all.
+      if (!again && performance.now() - due > ASLEEP_MS) this.limitDeparture(true);
+      else this.stop(this.connection ? tooLate() : allBusy());
+    }, connectMs);
   }
 
   private fail(reason: Error): void {

@@ -56,6 +56,17 @@ describe('time limits', () => {
     expect(replies.map(({ status }) => status)).toEqual([504, 504]);
   });
 
+  // A process that is stopped and goes on, as a machine that is moved, failed all requests that were on their way out.
+  it('give a process that was asleep itself the time to look at what came meanwhile', async () => {
+    const upstream = await startRawUpstream((socket) => socket.write(OK));
+    const onRequest = (): void => {
+      setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600));
+    };
+    const { url } = await startProxy({ target: upstream.url, proxy: { timeouts: { connectMs: 150 }, onRequest } });
+
+    expect((await call(`${url}/spark/v1/x`)).status).toBe(200);
+  });
+
   // Nobody answered it: the 401 was held back until the renewal ended, and then given up.
   it('for the whole exchange hold during a renewal whose request can not be sent again', async () => {
     const upstream = await startUpstream((_seen, _req, res) => res.writeHead(401).end(EXPIRED));
