@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { SignInRequiredError, UnavailableError } from '../errors.js';
+import { ConfigError, SignInRequiredError, UnavailableError } from '../errors.js';
 import { MAX_TIMER_MS, OptionCheck } from '../options.js';
 import type { UpstreamProfile } from '../platform.js';
 import { checkAdopted } from './adopted.js';
@@ -101,7 +101,7 @@ export class TokenService {
    * Stores tokens that were issued beforehand (single-session keys) under a name that the application chooses.
    * Only if the name is free: a restart must not put a spent refresh token back. `replace` stores them as the next generation,
    * and leaves the origin (`role`, `portal`, `redirectURI` …) as it was given first.
-   * @throws ConfigError tokens that could not be used, or no name; UnavailableError
+   * @throws ConfigError tokens that could not be used, no name, or one that another client uses; UnavailableError
    */
   async adopt(
     name: string,
@@ -114,6 +114,7 @@ export class TokenService {
     const fresh = { ...tokens, ...origin, clientID: this.options.clientID, commitId: randomId(), permanent: true };
     let generation = 0;
     while (!(await this.store.create(key, fresh))) {
+      await this.refuseForeign(key, name);
       if (!replace) return;
       // A renewal that wins meanwhile only makes it one generation later, and one that is removed leaves the name free.
       const answer = await this.store.commit(key, generation, randomId(), fresh.commitId, {
@@ -125,6 +126,15 @@ export class TokenService {
     }
     // What we renewed under this name is no longer what the store has lost.
     this.renewer.forget(key);
+  }
+
+  /** For this client there would be nobody under the name, for ever. */
+  private async refuseForeign(key: string, name: string): Promise<void> {
+    const present = await this.store.read(key);
+    if (!present || present.clientID === this.options.clientID) return;
+    throw new ConfigError('tokens.adopt', [
+      `the name '${name}' holds tokens of another client; choose another, or give each client's store a "prefix" of its own.`,
+    ]);
   }
 
   /**

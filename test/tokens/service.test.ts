@@ -588,6 +588,19 @@ describe('tokens that were issued beforehand', () => {
     await expect(service.adopt(name as string, tokens, options as object)).rejects.toThrow(problem);
   });
 
+  it.each([{}, { replace: true }])('are refused under a name that another client uses: %j', async (options) => {
+    const { service, store } = await bench();
+    const renew = async (): Promise<Tokens> => tokens;
+    const other = new TokenService({ store, clientID: 'another-client', upstream: SPARK_UPSTREAM, renew });
+    await other.adopt('office', tokens);
+
+    await expect(service.adopt('office', { ...tokens, accessToken: 'second' }, options)).rejects.toThrow(
+      "the name 'office' holds tokens of another client; choose another",
+    );
+
+    expect(await other.accessToken('adopted:office')).toBe('issued');
+  });
+
   // A renewal that this process remembers would be offered again to a store that has gone back.
   it('hold when they are stored anew, because the store has lost those before and their renewals', async () => {
     const renew = async (): Promise<Tokens> => ({ ...tokens, accessToken: 'renewed' });
