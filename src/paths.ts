@@ -63,7 +63,10 @@ function decodedAgain(path: string): string {
 function refuseDecoded(decoded: string, rules: PathRules): PathRefusal | undefined {
   // To servers that know path parameters `..;x` is `..`, and `/v1;x/session` is `/v1/session`.
   const plain = decoded.toLowerCase().replaceAll(/;[^/\\]*/g, '');
-  if (plain.includes('//')) return bad('empty_segment', 'The path holds "/;…/", which some servers read as "//".');
+  // Inside a key encoded slashes may have passed, one after the other, too.
+  const outsideKeys = rules.encodedSlashInKey ? plain.replaceAll(/'[^']*'/g, "''") : plain;
+  if (outsideKeys.includes('//'))
+    return bad('empty_segment', 'The path holds "/;…/", which some servers read as "//".');
   // Split at what was an encoded separator, too: inside a key it may have passed.
   if (plain.split(/[/\\]/).some((segment) => segment === '.' || segment === '..')) {
     return bad('dot_segment', 'The path holds a "." or ".." segment.');

@@ -166,12 +166,19 @@ describe('refuseTarget', () => {
   describe('with encoded slashes allowed in keys', () => {
     const rules = { ...RULES, encodedSlashInKey: true };
 
-    it.each(["/Reso/OData/Property('A%2FB')", '/Reso/OData/Property(%27A%2fB%27)'])('lets %s pass', (target) => {
+    it.each([
+      "/Reso/OData/Property('A%2FB')",
+      '/Reso/OData/Property(%27A%2fB%27)',
+      "/Reso/OData/Media('https%3A%2F%2Fcdn.example.com%2Fx.jpg')",
+      "/Reso/OData/Property('a%2F;x%2Fb')/Media",
+    ])('lets %s pass', (target) => {
       expect(refuseTarget(target, rules)).toBeUndefined();
     });
 
     it.each([
       ["/Reso%2FOData/Property('A')", 'encoded_separator'],
+      ["/v1/;/oauth2/x('A')", 'empty_segment'],
+      ["/;'/;/v1/session'", 'empty_segment'],
       ["/Reso/Property('A')%2F('B')", 'encoded_separator'],
       ["/Reso/Property('A%252FB')", 'double_encoding'],
       // A server that decodes before it resolves would climb out of the key.
