@@ -14,6 +14,7 @@ import {
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { startRedis } from '../support/redis.js';
 import { Visitor } from './visitor.js';
 
 const ROOT = path.resolve(__dirname, '../..');
@@ -152,6 +153,19 @@ describe('the runnable server', () => {
 
     expect(await run.ended()).toBe(0);
     expect(isRunning(redis)).toBe(false);
+  });
+
+  it('ends in time although its Redis answers nothing any more', async () => {
+    const redis = await startRedis();
+    const run = start({ REDIS_URL: `unix://${redis.socket}` });
+    await address(run);
+    redis.freeze();
+
+    run.child.kill('SIGTERM');
+    const exitCode = await run.ended();
+    await redis.stop();
+
+    expect(exitCode).toBe(0);
   });
 
   it('falls back to memory where there is no redis-server, and says so', async () => {

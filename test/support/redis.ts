@@ -10,6 +10,8 @@ export interface RedisServer {
   readonly socket: string;
   /** A client that is closed with the server. */
   connect(): Redis;
+  /** From now on it keeps its connections and answers nothing. */
+  freeze(): void;
   stop(): Promise<void>;
 }
 
@@ -35,6 +37,9 @@ export async function startRedis(): Promise<RedisServer> {
   return {
     socket,
     connect,
+    freeze: () => {
+      server.kill('SIGSTOP');
+    },
     stop: async () => {
       for (const client of clients) client.disconnect();
       server.kill('SIGKILL');
