@@ -16,6 +16,8 @@ export interface AllowRule {
   readonly override?: boolean;
 }
 
+const NAMES = ['methods', 'path', 'override'];
+
 /** What an allow function is asked about. */
 export interface AllowedRequest {
   /** As it was sent: POST where `override` is true. */
@@ -51,13 +53,18 @@ function checkRule(check: OptionCheck, name: string, rule: AllowRule | null): vo
     check.problem(`"${name}" is ${found}; write { methods: ['GET'], path: '/v1/listings' }.`);
     return;
   }
-  const { methods, path, override } = rule;
+  for (const key of Object.keys(rule).filter((one) => !NAMES.includes(one)))
+    check.problem(`"${name}.${key}" is no part of a rule; write ${NAMES.join(', ')}.`);
+  const { methods, path } = rule;
+  const override = check.flag(`${name}.override`, rule.override, false);
   if (!Array.isArray(methods) || methods.length === 0 || !methods.every((method) => METHODS.has(method)))
     check.problem(`"${name}.methods" must be a list out of ${[...METHODS].join(', ')}.`);
-  else if (override === true && !methods.includes('POST'))
+  else if (override && !methods.includes('POST'))
     check.problem(`"${name}.override" is for forms, which are sent as POST; write methods: ['POST'], or leave it out.`);
-  if (typeof path !== 'string' || !/^\/(?:[^*]*|(?:[^*]*\/)?\*)$/.test(path))
-    check.problem(`"${name}.path" must be a path like '/v1/listings', or '/v1/listings/*' for all below it.`);
+  if (typeof path !== 'string' || !/^\/(?:[^*?#]*|(?:[^*?#]*\/)?\*)$/.test(path) || path.includes('//'))
+    check.problem(
+      `"${name}.path" must be a path like '/v1/listings', without a query, or '/v1/listings/*' for all below it.`,
+    );
 }
 
 function allows({ methods, path, override }: AllowRule, request: AllowedRequest): boolean {
