@@ -283,6 +283,16 @@ export const tokenStoreContract: readonly ContractCase[] = [
     },
   },
   {
+    name: 'takes over the root id of tokens that come from elsewhere',
+    async run(store) {
+      const { key, record } = await created(store);
+      await store.commit(key, 0, 'one', 'second', renewed('new'));
+      assert.equal((await store.read(key))?.rootId, record.commitId);
+      await store.commit(key, 1, 'one', 'third', { ...renewed('newer'), rootId: 'third' });
+      assert.equal((await store.read(key))?.rootId, 'third');
+    },
+  },
+  {
     name: 'keeps the records of different keys apart',
     async run(store) {
       const [one, two] = [await created(store), await created(store)];

@@ -4,6 +4,9 @@ import { isAccessToken } from './record.js';
 const TOKENS =
   'write { accessToken, refreshToken, lifetimeMs }: access_token and expires_in (in seconds) of a token answer go by these names here.';
 
+/** `expires_in` has a remedy of its own. */
+const NAMES = ['accessToken', 'refreshToken', 'lifetimeMs', 'expires_in'];
+
 /**
  * Checks what an application hands to `tokens.adopt`: else the first call to the API would be refused, and say nothing of
  * the cause. Problems name types, never values: these are tokens.
@@ -12,7 +15,10 @@ const TOKENS =
 export function checkAdopted(name: unknown, tokens: unknown, options: object): void {
   const check = new OptionCheck('tokens.adopt');
   check.text('name', name, "write a name of your own, like 'office'.");
-  const { accessToken, refreshToken, lifetimeMs, expires_in } = (tokens ?? {}) as Readonly<Record<string, unknown>>;
+  const given = (typeof tokens === 'object' && tokens !== null ? tokens : {}) as Readonly<Record<string, unknown>>;
+  const { accessToken, refreshToken, lifetimeMs, expires_in } = given;
+  // A misspelt lifetime would make tokens that never expire. A whole token answer is told of below.
+  if (accessToken !== undefined) check.known(given, NAMES);
   const text = check.text('accessToken', accessToken, TOKENS);
   if (text !== '' && !isAccessToken(text))
     check.problem('"accessToken" holds characters that no header may; write the token alone, without a line break.');
@@ -27,7 +33,9 @@ export function checkAdopted(name: unknown, tokens: unknown, options: object): v
       `"lifetimeMs" is ${found}; write how many milliseconds the access token lives from now on (0: it has expired), or leave it out for one that never expires.`,
     );
   }
+  check.object(options, "write { redirectURI: 'https://app.example.com/auth/spark/callback' }, or leave them out.");
   check.known(options, ['replace', 'role', 'portal', 'redirectURI', 'grant', 'scope']);
+  check.flag('replace', (options as { readonly replace?: unknown }).replace, false);
   check.done();
 }
 

@@ -114,6 +114,7 @@ export class MemoryTokenStore implements TokenStore {
       afterRefusal: renewed.afterRefusal,
       generation: generation + 1,
       commitId,
+      rootId: renewed.rootId ?? entry.tokens.rootId,
       state: 'live',
     };
     entry.storedAt = this.now();

@@ -30,7 +30,7 @@ export interface TokenRecord extends Tokens, TokenOrigin {
   readonly generation: number;
   /** Random; names *this* generation. */
   readonly commitId: string;
-  /** The commit id of generation 0: tells these tokens from others that were stored under the same name before or after. */
+  /** The commit id of generation 0, or of tokens that replaced it: tells these from others that were under the same name. */
   readonly rootId: string;
   readonly state: 'live' | 'dead';
   /** Milliseconds until the access token expires, by the store's clock, at the moment of the answer. Absent: never. */

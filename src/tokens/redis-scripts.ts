@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
  *
  *   g   generation                            at  access token: without encryption
  *   c   commit id: names this generation      rt  refresh token: without encryption
- *   c0  commit id of generation 0
+ *   c0  root id
  *   s   state: live or dead                   bl  both and g, sealed: with encryption
  *   sa  when these tokens were stored         lt  lifetime of the access token; absent: it never expires
  *   ar  1: the API refused the one before     pm  1: kept without a time limit

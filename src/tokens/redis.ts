@@ -161,6 +161,7 @@ export class RedisTokenStore implements TokenStore {
       ...(await this.tokenFields(key, { ...renewed, generation: generation + 1 })),
       lt: renewed.lifetimeMs,
       ar: renewed.afterRefusal ? '1' : undefined,
+      c0: renewed.rootId,
     });
     const args = [String(generation), commitId, this.ttlMs, ...fields];
     const [kind, , record] = answerOf(await this.write(COMMIT, key, args));

@@ -59,7 +59,9 @@ interface Claim extends Reading {
 }
 
 /** The record is gone: somebody signed out meanwhile, and what is left of the access token's life is nobody's to use. */
-export class SignedOutError extends SignInRequiredError {}
+export class SignedOutError extends SignInRequiredError {
+  override readonly name = 'SignInRequiredError'; // the difference is nobody's business
+}
 
 /** One renewal, from the claim to the commit: what every answer of the store and of the token endpoint means for it. */
 export class Renewer {

@@ -120,6 +120,7 @@ export class TokenService {
       const answer = await this.store.commit(key, generation, randomId(), fresh.commitId, {
         ...tokens,
         afterRefusal: false,
+        rootId: fresh.commitId,
       });
       if (answer.kind === 'committed') break;
       generation = answer.kind === 'stale' ? answer.record.generation : 0;
@@ -166,9 +167,10 @@ export class TokenService {
    * the only refresh token that lives, and is lost with the process, so that this person has to sign in again.
    * @throws ConfigError `withinMs` is no whole number
    */
-  async drain({ withinMs }: { readonly withinMs?: number | undefined } = {}): Promise<void> {
+  async drain(options: { readonly withinMs?: number | undefined } = {}): Promise<void> {
     const check = new OptionCheck('tokens.drain');
-    const limitMs = check.whole('withinMs', withinMs, DRAIN_MS, { min: 0, max: MAX_TIMER_MS });
+    check.object(options, 'write { withinMs: 20_000 }, or leave them out.');
+    const limitMs = check.whole('withinMs', options.withinMs, DRAIN_MS, { min: 0, max: MAX_TIMER_MS });
     check.done();
     let timer: NodeJS.Timeout | undefined;
     let over = false;

@@ -12,6 +12,8 @@ export interface NewTokenRecord extends Tokens, TokenOrigin {
 export interface RenewedTokens extends Tokens {
   /** The API had refused the generation before. */
   readonly afterRefusal: boolean;
+  /** For tokens that come from elsewhere in place of a renewal: the root id from now on. Absent: it stays. */
+  readonly rootId?: string | undefined;
 }
 
 export type ClaimAnswer =

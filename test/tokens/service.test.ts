@@ -9,6 +9,7 @@ import {
   RENEWAL_CHANNEL,
   type RenewalEvent,
   SignInRequiredError,
+  TokenError,
   type TokenRecord,
   TokenService,
   type TokenServiceOptions,
@@ -433,6 +434,7 @@ describe('a store that fails', () => {
 
   it('is waited for by drain as long as a number says', async () => {
     const { service } = await bench();
+    await expect(service.drain(null as never)).rejects.toThrow('tokens.drain: the options are null; write');
     await expect(service.drain({ withinMs: Number.POSITIVE_INFINITY })).rejects.toThrow(
       'tokens.drain: "withinMs" is Infinity; write a whole number from 0 to',
     );
@@ -504,7 +506,7 @@ describe('sign-out', () => {
     const { age, token } = await bench({}, { wrap });
     age(DAY_MS - 20_000);
 
-    await expect(token()).rejects.toThrow(SignInRequiredError);
+    await expect(token()).rejects.toMatchObject({ name: 'SignInRequiredError', code: 'sign_in_required' });
   });
 
   it('fails while the store is away, and can be tried again: the tokens may have to be revoked', async () => {
@@ -567,6 +569,11 @@ describe('tokens that were issued beforehand', () => {
       ['"accessToken" holds characters that no header may'],
     ],
     ['no refresh token, written as null', { ...tokens, refreshToken: null }, ['"refreshToken" is null; write']],
+    [
+      'a lifetime of another name',
+      { accessToken: 'hush', lifetimeMS: 5 },
+      ['"lifetimeMS" is not an option; did you mean "lifetimeMs"?'],
+    ],
     ['a lifetime that is a text', { ...tokens, lifetimeMs: 'hush' }, ['"lifetimeMs" is of type string; write']],
     ['a lifetime below zero', { ...tokens, lifetimeMs: -1 }, ['"lifetimeMs" is -1; write']],
     ['a lifetime that is no number', { ...tokens, lifetimeMs: Number.NaN }, ['"lifetimeMs" is NaN; write']],
@@ -583,6 +590,13 @@ describe('tokens that were issued beforehand', () => {
     ['a blank name', ' ', {}, '"name" is blank'],
     ['no name', undefined, {}, '"name" is missing'],
     ['an option that is none', 'office', { redirectUri: '/' }, 'did you mean "redirectURI"?'],
+    ['no options', 'office', null, 'the options are null; write'],
+    [
+      'a flag that is a text, which would put spent tokens back',
+      'office',
+      { replace: 'false' },
+      `"replace" is 'false'`,
+    ],
   ])('are refused with %s', async (_what, name, options, problem) => {
     const { service } = await bench();
     await expect(service.adopt(name as string, tokens, options as object)).rejects.toThrow(problem);
@@ -614,6 +628,30 @@ describe('tokens that were issued beforehand', () => {
 
     expect(await service.accessToken('adopted:office')).toBe('issued anew');
     expect(await store.read('adopted:office')).toMatchObject({ accessToken: 'issued anew', generation: 0 });
+  });
+
+  // The tokens of before were renewed just then: a spare, which must not come to life when the new ones are refused.
+  it('hold against a renewal of those that they replace', async () => {
+    const spent: (string | undefined)[] = [];
+    let replaced: Promise<void> | undefined;
+    const renew = async ({ refreshToken }: TokenRecord): Promise<Tokens> => {
+      spent.push(refreshToken);
+      replaced ??= other.adopt('office', { ...tokens, refreshToken: 'of another account' }, { replace: true });
+      await replaced;
+      if (refreshToken === 'of another account') throw new TokenError('refused', 'invalid_grant');
+      return { ...tokens, refreshToken: `next of ${refreshToken}` };
+    };
+    const { service, another, store, age } = await bench({}, { renew });
+    const other = another();
+    await service.adopt('office', tokens);
+    age(DAY_MS);
+    await service.accessToken('adopted:office');
+    age(DAY_MS);
+
+    await expect(service.accessToken('adopted:office')).rejects.toThrow(SignInRequiredError);
+
+    expect(spent).toEqual(['issued refresh', 'of another account']);
+    expect((await store.read('adopted:office'))?.state).toBe('dead');
   });
 
   it('hold against what another process renewed under the same name before', async () => {
