@@ -41,12 +41,16 @@ function literals({ type, value, consequent, alternate }: Node): string[] {
   return type === 'StringLiteral' && typeof value === 'string' && /^[a-z]+(?:_[a-z]+)*$/.test(value) ? [value] : [];
 }
 
-function codesOfSource(): readonly string[] {
-  const files = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' });
-  const codes = files
+function sources(): string[] {
+  return readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts') && !NOT_OURS.test(file))
-    .map((file) => readFileSync(join(ROOT, 'src', file), 'utf8'))
-    .flatMap((text) => codesIn(parseSync(text, { syntax: 'typescript', target: 'es2022' }) as Node));
+    .map((file) => readFileSync(join(ROOT, 'src', file), 'utf8'));
+}
+
+function codesOfSource(): readonly string[] {
+  const codes = sources().flatMap((text) =>
+    codesIn(parseSync(text, { syntax: 'typescript', target: 'es2022' }) as Node),
+  );
   return [...new Set(codes)].sort();
 }
 
@@ -57,6 +61,14 @@ function codesOfDocs(): readonly string[] {
   const codes = cells.flatMap((cell) => [...cell.matchAll(/`(\w+)`/g)].map(([, code = '']) => code));
   return [...new Set(codes)].filter((code) => code !== 'code').sort();
 }
+
+it('docs/observability.md lists every warning that this package gives, and no other', () => {
+  const page = readFileSync(join(ROOT, 'docs', 'observability.md'), 'utf8');
+  const listed = [...page.matchAll(/^\| `(SPARK_\w+)` \|/gm)].map(([, code = '']) => code);
+  const given = sources().flatMap((text) => [...text.matchAll(/code: '(SPARK_\w+)'/g)].map(([, code = '']) => code));
+
+  expect(listed.sort()).toEqual([...new Set(given)].sort());
+});
 
 // Programs go by the codes: one that the docs do not know is one that nobody can rely on.
 it('docs/errors.md lists every code that this package gives, and no other', () => {
