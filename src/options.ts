@@ -7,6 +7,8 @@ export type Scope = string | readonly string[];
 /** Node's timers count no further, in milliseconds: 24.8 days. A longer time would be over at once. */
 export const MAX_TIMER_MS = 2_147_483_647;
 
+export const USER_AGENT_REMEDY = "write your application's name and version, like 'MyApp/1.0'.";
+
 /**
  * Gathers what is wrong with a set of options, so that one error names every problem and its remedy
  * and nobody has to restart five times.

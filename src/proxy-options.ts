@@ -3,7 +3,7 @@ import type { SessionData, SessionOptions } from 'express-session';
 import { type AllowedRequest, type AllowRule, allowFunction } from './allow.js';
 import type { HeaderEditor } from './header-editor.js';
 import { ExpressLane, laneStore } from './lane.js';
-import { MAX_TIMER_MS, OptionCheck } from './options.js';
+import { MAX_TIMER_MS, OptionCheck, USER_AGENT_REMEDY } from './options.js';
 import type { PathRules } from './paths.js';
 import type { SignedInTokens } from './session.js';
 import type { TokenService } from './tokens/service.js';
@@ -149,7 +149,7 @@ export function parseProxyOptions(given: SparkProxyOptions | ExpressLaneOptions 
   const userAgent = check.header(
     'userAgent',
     options.userAgent ?? strategy?.userAgent ?? 'passport-spark',
-    "write your application's name and version, like 'MyApp/1.0'.",
+    USER_AGENT_REMEDY,
   );
   const timeouts = timeoutOptions(check, options.timeouts);
   const connections = check.whole('connections', options.connections, 128, { min: 1 });

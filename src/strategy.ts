@@ -26,6 +26,7 @@ import type { DiscoveredPortal } from './signin/portal.js';
 import { fetchProfile, type SparkProfile } from './signin/profile.js';
 import { refuse, refuseOrFail } from './signin/refuse.js';
 import { calledBack, type ExpressRequest, redirectURIOf, urlParts } from './signin/request.js';
+import { AUTHENTICATE } from './signin/role.js';
 import { signOutHere } from './signin/sign-out.js';
 import { Attempts, forgetFinished } from './signin/transaction.js';
 import type {
@@ -305,7 +306,7 @@ function isWall(req: ExpressRequest, { wall, session, assignProperty }: SparkAut
   const keepsNobody = session === false || assignProperty !== undefined;
   if (!keepsNobody) return (wall ?? req.route === undefined) !== false;
   if (wall === undefined || wall === false) return false;
-  throw new ConfigError("passport.authenticate('spark')", [
+  throw new ConfigError(AUTHENTICATE, [
     '"wall" needs the session, which passport.authorize and session: false leave alone; leave "wall" out.',
   ]);
 }

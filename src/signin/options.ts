@@ -1,5 +1,5 @@
 import type { AuthenticateOptions } from 'passport';
-import { MAX_TIMER_MS, OptionCheck, parseURL, type Scope } from '../options.js';
+import { MAX_TIMER_MS, OptionCheck, parseURL, type Scope, USER_AGENT_REMEDY } from '../options.js';
 import { API_URL, type Flow, GRANT_PATH, PLATFORM_URL, type Role } from '../platform.js';
 import type { TokenStore } from '../tokens/store.js';
 import { tokenStoreOption } from '../tokens/store-option.js';
@@ -86,7 +86,10 @@ export interface SparkStrategyOptions {
 
 /** Options of one call: `passport.authenticate('spark', { … })`. Passport's own go along. */
 export interface SparkAuthenticateOptions extends AuthenticateOptions {
-  /** Sign-in wall or ordinary route. Default: a wall when mounted by `app.use`, a route when on a route. `'fail'`: a wall that fails instead of answering. */
+  /**
+   * Sign-in wall or ordinary route. Default: a wall when mounted by `app.use`, a route when on a route, and with
+   * `session: false` or `passport.authorize`, which can't be walls. `'fail'`: a wall that fails instead of answering.
+   */
   wall?: boolean | 'fail';
   role?: Role;
   portal?: PortalOption;
@@ -158,7 +161,6 @@ const NAMES: readonly (keyof SparkStrategyOptions)[] = [
   'grantTimeoutMs',
 ];
 
-const USER_AGENT_REMEDY = "write your application's name and version, like 'MyApp/1.0'.";
 /** Checks the options of a strategy. @throws ConfigError that lists every problem and its remedy */
 export function parseStrategyOptions(options: SparkStrategyOptions, verify: unknown): SparkSettings {
   const check = new OptionCheck('SparkStrategy');
