@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import { startBare } from './candidates/bare.js';
 import { startExpressHttpProxy, startFastify, startHpm } from './candidates/peers.js';
-import { sessionCookies, startOurs, tell } from './candidates/stack.js';
+import { sessionCookies, startOurs, startStack, tell } from './candidates/stack.js';
 import type { Candidate, Setting } from './setting.js';
 
 /** One candidate, in this process. nginx brings a process of its own. */
@@ -14,6 +14,7 @@ const STARTS: Readonly<Record<Exclude<Candidate, 'nginx'>, (setting: Setting) =>
   ours: (setting) => startOurs(setting, 'ours'),
   'ours-fast': (setting) => startOurs(setting, 'ours-fast'),
   'ours-lane': (setting) => startOurs(setting, 'ours-lane'),
+  stack: (setting) => startStack(setting, 'stack'),
 };
 
 const [, , name = '', text = '{}'] = process.argv;

@@ -2,7 +2,7 @@ import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { check, load, type Measured } from './load.js';
 import { endAll, isInstalled, startCandidate, startNginxCandidate, startRedis, startUpstream } from './processes.js';
-import { CANDIDATES, type Candidate, CONCURRENCIES, type Listening, SCENARIOS } from './setting.js';
+import { CANDIDATES, type Candidate, CONCURRENCIES, type Listening, SCENARIOS, YARDSTICKS } from './setting.js';
 import { cellOf, type Rounds, tables } from './table.js';
 
 const { values } = parseArgs({
@@ -40,7 +40,8 @@ async function main(): Promise<void> {
   const seconds = Number(values.seconds ?? (values.quick ? 1 : 2));
   // 256 big answers under way together take the slowest candidate a second and more, before the first is complete.
   const secondsOf = (concurrency: number): number => (concurrency > 32 ? 3 * seconds : seconds);
-  const running = await startAll(chosen(CANDIDATES, values.candidates));
+  const names = values.candidates === undefined ? CANDIDATES : [...CANDIDATES, ...YARDSTICKS];
+  const running = await startAll(chosen(names, values.candidates));
   note(
     `load before: ${loadavg()
       .map((load) => load.toFixed(1))

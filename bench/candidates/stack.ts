@@ -9,7 +9,7 @@ import { Passport } from 'passport';
 import { createFastServer } from '../../src/fast-server/index.js';
 import { RedisTokenStore, SparkStrategy, sparkProxy } from '../../src/index.js';
 import { writeLink } from '../../src/signin/link.js';
-import { ACCESS_TOKEN, type Listening, SECRET, type Setting } from '../setting.js';
+import { ACCESS_TOKEN, BIG_BYTES, type Listening, POST_ANSWER, SECRET, type Setting, SMALL_BYTES } from '../setting.js';
 
 const DAY_MS = 86_400_000;
 const USER = { id: 'agent', name: 'An Agent', email: 'agent@example.com' };
@@ -60,6 +60,23 @@ export async function startPeer(setting: Setting, name: string, proxy: RequestHa
   await signIn(() => ({ accessToken: ACCESS_TOKEN }));
   app.use(session(sessionOptions), passport.session());
   app.use('/spark', (req, res, next) => (req.user ? next() : res.sendStatus(401)), proxy);
+  return await listening(app.listen(0, '127.0.0.1'));
+}
+
+/** Sessions, and an answer of this process's own: no proxy, no API. */
+export async function startStack(setting: Setting, name: string): Promise<Server> {
+  const { app, sessionOptions, signIn } = createStack(setting, name);
+  await signIn(() => ({}));
+  const small = Buffer.alloc(SMALL_BYTES, 'x');
+  const big = Buffer.alloc(BIG_BYTES, 'x');
+  app.use(session(sessionOptions));
+  app.use('/spark', (req, res) => {
+    const body = req.path === '/v1/big' ? big : small;
+    res.setHeader('Content-Type', 'application/json');
+    res.setHeader('Content-Length', req.method === 'POST' ? POST_ANSWER.length : body.length);
+    if (req.method === 'POST') req.resume().on('end', () => res.end(POST_ANSWER));
+    else res.end(body);
+  });
   return await listening(app.listen(0, '127.0.0.1'));
 }
 
