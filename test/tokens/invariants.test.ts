@@ -22,8 +22,11 @@ afterEach(async () => {
 
 afterAll(cleanUp); // jest's process object tells no `exit`
 
-/** People whose access tokens have expired, in front of four processes that have not read them yet. */
-async function startWorld(options: Partial<WorldOptions> = {}): Promise<World> {
+/** People whose access tokens have expired, or are about to, in front of four processes that have not read them yet. */
+async function startWorld({
+  leftMs = 0,
+  ...options
+}: Partial<WorldOptions> & { leftMs?: number } = {}): Promise<World> {
   const world = await World.start(programs, {
     rotation: 'strict',
     people: 1,
@@ -33,7 +36,7 @@ async function startWorld(options: Partial<WorldOptions> = {}): Promise<World> {
   });
   worlds.push(world);
   await world.signInEverybody();
-  await Promise.all(world.people.map((person) => world.age(person, LIFE_MS)));
+  await Promise.all(world.people.map((person) => world.age(person, LIFE_MS - leftMs)));
   return world;
 }
 
@@ -126,8 +129,12 @@ it.each([
   expect(after).toEqual(Array(10).fill('served'));
 });
 
-it('I5: brings nothing back after a sign-out during a renewal', async () => {
-  const world = await startWorld();
+// What is left of the access token's life is nobody's to use after a sign-out: not for who waits for the renewal, either.
+it.each([
+  ['has expired', 0],
+  ['lives on for two seconds', 2_000],
+])('I5: brings nothing back after a sign-out during a renewal, when the access token %s', async (_what, leftMs) => {
+  const world = await startWorld({ leftMs });
   const [person, holder, other] = [world.person(0), world.worker(0), world.worker(1)];
   await world.spark.delayGrants(800, 1);
   const claimed = holder.reaches('claimed');
