@@ -102,7 +102,7 @@ export class OptionCheck {
     return value as Readonly<Record<string, string>>; // of texts alone: what is not was noted
   }
 
-  /** Scopes as one parameter; undefined where there are none. */
+  /** Scopes as one parameter (RFC 6749 §3.3); undefined where there are none. */
   scope(scope: unknown, separator: string): string | undefined {
     if (scope === undefined || typeof scope === 'string' || isTextList(scope)) return scopeText(scope, separator);
     this.problem("\"scope\" is neither a text nor a list of texts; write ['listings', 'contacts'].");
@@ -145,8 +145,15 @@ export class OptionCheck {
   }
 }
 
-/** The scopes as one parameter (RFC 6749 §3.3); undefined where there are none. */
-export function scopeText(scope: Scope | undefined, separator: string): string | undefined {
+/** The scopes of one call, of `subject`, as one parameter; undefined where there are none. @throws ConfigError */
+export function scopeOfCall(subject: string, scope: unknown, separator: string): string | undefined {
+  const check = new OptionCheck(subject);
+  const text = check.scope(scope, separator);
+  check.done();
+  return text;
+}
+
+function scopeText(scope: Scope | undefined, separator: string): string | undefined {
   const text = typeof scope === 'string' ? scope : scope?.join(separator);
   return text === '' ? undefined : text;
 }

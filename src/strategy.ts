@@ -4,7 +4,8 @@ import OAuth2Strategy = require('passport-oauth2');
 
 import { AuthorizationError, ConfigError, SignInRequiredError, UnavailableError } from './errors.js';
 import { type GrantEndpoint, lifetimeFrom, requestGrant, revokeToken } from './grant.js';
-import { PROVIDER_SIGN_OUT_PATH, type Role, SPARK_UPSTREAM, TOKEN_PATH } from './platform.js';
+import { OptionCheck } from './options.js';
+import { PROVIDER_SIGN_OUT_PATH, ROLES, type Role, SPARK_UPSTREAM, TOKEN_PATH } from './platform.js';
 import { ownSessionKey, tokenKeyOf } from './session.js';
 import { authorizationURLOf, isSecure, ownCall, type SignInCall, type StrategyParts } from './signin/call.js';
 import { discoverPortal, type PortalSource } from './signin/discover.js';
@@ -219,7 +220,7 @@ export class SparkStrategy extends OAuth2Strategy {
   /**
    * Links tokens to the user who is signed in to this session already (account linking with `passport.authorize`).
    * `params` is what the verify function got; `role`, `portal` as used for that sign-in.
-   * @throws ConfigError `params` without a token; SignInRequiredError nobody is signed in with Passport; UnavailableError
+   * @throws ConfigError `params` without a token, an unknown role; SignInRequiredError nobody is signed in with Passport; UnavailableError
    */
   async adopt(
     req: IncomingMessage,
@@ -227,20 +228,21 @@ export class SparkStrategy extends OAuth2Strategy {
     origin: { readonly role?: Role; readonly portal?: string } = {},
   ): Promise<void> {
     const { access_token: accessToken, refresh_token: refreshToken, expires_in: expiresIn } = params;
-    if (!isAccessToken(accessToken)) {
-      throw new ConfigError('strategy.adopt', [
-        '"params" has no access_token; pass on the params of the verify function.',
-      ]);
-    }
+    const check = new OptionCheck('strategy.adopt');
+    if (!isAccessToken(accessToken))
+      check.problem('"params" has no access_token; pass on the params of the verify function.');
+    const role = check.oneOf('role', origin.role, ROLES, this.settings.role);
+    if (origin.portal !== undefined) check.text('portal', origin.portal, "write the portal's name, like 'myportal'.");
+    check.done();
     const tokens: Tokens = {
-      accessToken,
+      accessToken: String(accessToken),
       refreshToken: typeof refreshToken === 'string' ? refreshToken : undefined,
       lifetimeMs: lifetimeFrom(expiresIn),
     };
     const redirectURI = redirectURIOf(req as ExpressRequest, this.settings);
     await linkToPresentUser(
       req as PassportRequest,
-      { tokens, origin: { role: origin.role ?? this.settings.role, portal: origin.portal, redirectURI } },
+      { tokens, origin: { role, portal: origin.portal, redirectURI } },
       { service: this.tokens, sessionKey: this.sessionKey },
     );
   }

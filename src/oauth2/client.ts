@@ -1,7 +1,7 @@
 import { ConfigError, TokenError } from '../errors.js';
 import type { Grant } from '../grant.js';
 import { BEARER_UPSTREAM } from '../http-authorization.js';
-import { type Scope, scopeText } from '../options.js';
+import { type Scope, scopeOfCall } from '../options.js';
 import type { TokenRecord, Tokens } from '../tokens/record.js';
 import { adoptedKey, TokenService } from '../tokens/service.js';
 import {
@@ -159,7 +159,7 @@ export class OAuth2Client {
     return await this.endpoint.ask('refresh_token', {
       ...params,
       refresh_token: refreshToken,
-      scope: scopeText(scope, this.settings.scopeSeparator), // none: the scope that was granted
+      scope: this.scopeText(scope), // none: the scope that was granted
     });
   }
 
@@ -216,6 +216,10 @@ export class OAuth2Client {
   }
 
   private scope({ scope }: CallOptions): string | undefined {
-    return scope === undefined ? this.settings.scope : scopeText(scope, this.settings.scopeSeparator);
+    return scope === undefined ? this.settings.scope : this.scopeText(scope);
+  }
+
+  private scopeText(scope: Scope | undefined): string | undefined {
+    return scopeOfCall('OAuth2Client', scope, this.settings.scopeSeparator);
   }
 }

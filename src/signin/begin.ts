@@ -1,10 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { scopeText } from '../options.js';
+import { scopeOfCall } from '../options.js';
 import { attributeParams } from './attributes.js';
 import { type SignInCall, stateMeta } from './call.js';
 import { callbackOf } from './options.js';
 import { redirectURIOf, urlParts } from './request.js';
-import { chooseRole } from './role.js';
+import { AUTHENTICATE, chooseRole } from './role.js';
 import { keepState } from './state-store.js';
 import { newState, safeReturnTo } from './transaction.js';
 import { authorizationURL } from './urls.js';
@@ -58,7 +58,8 @@ function isRead({ method }: SignInCall['req']): boolean {
 
 function extraParams({ options, strategy, parts }: SignInCall, verifier: string | undefined): Record<string, string> {
   const { settings } = parts;
-  const scope = options.scope === undefined ? settings.scope : scopeText(options.scope, settings.scopeSeparator);
+  const scope =
+    options.scope === undefined ? settings.scope : scopeOfCall(AUTHENTICATE, options.scope, settings.scopeSeparator);
   return {
     ...(strategy.authorizationParams(options) as Record<string, string>),
     ...(scope === undefined ? {} : { scope }),

@@ -50,8 +50,8 @@ export interface SparkStrategyOptions {
   /** PKCE with S256 (RFC 7636). Default false: Spark does not document it. */
   readonly pkce?: boolean | 'S256';
   readonly scope?: Scope;
-  /** Default one space. */
-  readonly scopeSeparator?: string;
+  /** Stands between the scopes of a list. Default a space, as the standard has it. */
+  readonly scopeSeparator?: ' ' | ',';
   /** Trust `X-Forwarded-Proto` and `-Host` for a `callbackURL` that is a path. Default: Express' `trust proxy`. */
   readonly proxy?: boolean;
   /** Name of the session link in `req.session`. Default `spark`. */
@@ -115,7 +115,7 @@ export interface SparkSettings extends RoleSettings {
   readonly store: StateStore | undefined;
   readonly pkce: boolean;
   readonly scope: string | undefined;
-  readonly scopeSeparator: string;
+  readonly scopeSeparator: ' ' | ',';
   readonly proxy: boolean;
   readonly sessionKey: string;
   readonly passReqToCallback: boolean;
@@ -171,6 +171,7 @@ export function parseStrategyOptions(options: SparkStrategyOptions, verify: unkn
       'the verify function is missing; write (accessToken, refreshToken, params, profile, done) => done(null, profile).',
     );
   }
+  const scopeSeparator = check.oneOf('scopeSeparator', options.scopeSeparator, [' ', ','], ' ');
   const apiURL = check.origin('apiURL', options.apiURL ?? API_URL, `write the API's origin, like '${API_URL}'.`);
   const settings: SparkSettings = {
     clientID: check.text('clientID', options.clientID, 'write the client id of your API key.'),
@@ -193,8 +194,8 @@ export function parseStrategyOptions(options: SparkStrategyOptions, verify: unkn
       options.tokenURL === undefined ? apiURL + GRANT_PATH : (check.url('tokenURL', options.tokenURL)?.href ?? ''),
     customHeaders: check.headers('customHeaders', options.customHeaders),
     ...stateOptions(check, options),
-    scope: check.scope(options.scope, options.scopeSeparator ?? ' '),
-    scopeSeparator: options.scopeSeparator ?? ' ',
+    scope: check.scope(options.scope, scopeSeparator),
+    scopeSeparator,
     proxy: check.flag('proxy', options.proxy, false),
     sessionKey: check.text('sessionKey', options.sessionKey ?? 'spark', "write a name, like 'spark'."),
     passReqToCallback: check.flag('passReqToCallback', options.passReqToCallback, false),

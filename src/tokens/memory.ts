@@ -42,6 +42,7 @@ export class MemoryTokenStore implements TokenStore {
 
   constructor(options: MemoryTokenStoreOptions = {}) {
     const check = new OptionCheck('MemoryTokenStore');
+    check.object(options, 'write { ttlMs: 86_400_000 }, or leave them out.');
     check.known(options, ['ttlMs', 'now']);
     this.ttlMs = check.whole('ttlMs', options.ttlMs, DEFAULT_TTL_MS, { min: 1 });
     check.func('now', options.now, 'write a function that returns milliseconds, like Date.now.');

@@ -66,6 +66,18 @@ describe('options of OAuth2Client', () => {
     expect(await errorOf(client.useMachineTokens('reports'))).toBeInstanceOf(ConfigError);
   });
 
+  it('of one call are checked like those of the client', async () => {
+    const client = new OAuth2Client({ tokenURL: 'https://server.example.com/token', clientID: 'app' });
+    const scope = 5 as unknown as string;
+
+    for (const error of [
+      await errorOf(client.clientCredentials({ scope })),
+      await errorOf(client.refresh('one', { scope })),
+    ]) {
+      expect(error).toMatchObject({ name: 'ConfigError', problems: [expect.stringContaining('"scope" is neither')] });
+    }
+  });
+
   it('limit how long a token request may take', async () => {
     const { url } = await serve(() => undefined);
     const client = new OAuth2Client({ tokenURL: url, clientID: 'app', clientSecret: 'app-secret', timeoutMs: 50 });

@@ -299,6 +299,20 @@ describe('the session link', () => {
     expect(session).not.toHaveProperty('spark');
   });
 
+  // A role that is written wrong would have asked a consumer's tokens for an agent's profile.
+  it.each([
+    [{ role: 'VOW' }, `"role" is 'VOW'; write one of 'private', 'idx', 'vow'.`],
+    [{ role: 'vow', portal: 5 }, `"portal" is of type number; write the portal's name, like 'myportal'.`],
+  ])('is refused with what to write instead: %p', async (origin, problem) => {
+    const tokenStore = new WatchedStore();
+    const { strategy } = await startApp({ strategy: { tokenStore } });
+
+    const adopted = strategy.adopt({} as IncomingMessage, { access_token: 'one' }, origin as never);
+
+    await expect(adopted).rejects.toMatchObject({ name: 'ConfigError', problems: [problem] });
+    expect(tokenStore.created).toEqual([]);
+  });
+
   it('is refused with a reason where there is no session', async () => {
     const tokenStore = new WatchedStore();
     const { strategy } = await startApp({ strategy: { tokenStore } });

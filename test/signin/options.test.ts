@@ -103,6 +103,7 @@ it.each([
     '"grantTimeoutMs" is 2147483648; write a whole number from 1 to 2147483647 (default 60000).',
   ],
   [{ scope: 5 }, `"scope" is neither a text nor a list of texts; write ['listings', 'contacts'].`],
+  [{ scopeSeparator: 5 }, `"scopeSeparator" is 5; write one of ' ', ','.`],
   [{ callbackPath: 5 }, `"callbackPath" is no path; write it from the root, like '/auth/spark/callback'.`],
   [
     { apiURL: 'https://sparkapi.com/v1' },

@@ -2,6 +2,10 @@ import { MemoryTokenStore, SparkStrategy, type TokenStore } from '../../src/inde
 import { Once } from '../../src/signin/once.js';
 import { CLIENT } from '../support/app.js';
 
+it('says so when its options are none', () => {
+  expect(() => new MemoryTokenStore(null as never)).toThrow('the options are null; write { ttlMs: 86_400_000 }');
+});
+
 describe('MemoryTokenStore where NODE_ENV is production', () => {
   const environment = process.env.NODE_ENV;
   let warn: jest.SpyInstance;
