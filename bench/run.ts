@@ -18,6 +18,8 @@ const { values } = parseArgs({
     concurrencies: { type: 'string' },
     /** How many people are signed in, and call in turn. Default 1. */
     sessions: { type: 'string' },
+    /** The Redis clients of all candidates send the commands of one moment together. */
+    'auto-pipelining': { type: 'boolean', default: false },
   },
 });
 
@@ -79,6 +81,7 @@ async function startAll(names: readonly Candidate[]): Promise<Running[]> {
     redisPort: await startRedis(),
     upstream: await startUpstream(),
     sessions: Number(values.sessions ?? 1),
+    autoPipelining: values['auto-pipelining'],
   };
   const running: Running[] = [];
   for (const name of names) {

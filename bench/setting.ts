@@ -5,6 +5,8 @@ export interface Setting {
   readonly redisPort: number;
   /** How many people are signed in, each in a session of their own. */
   readonly sessions: number;
+  /** Do the Redis clients send the commands of one moment together (ioredis' `enableAutoPipelining`)? */
+  readonly autoPipelining?: boolean;
 }
 
 export const CANDIDATES = [

@@ -24,8 +24,8 @@ export interface Stack {
   signIn(more: () => object | Promise<object>): Promise<void>;
 }
 
-export function createStack({ redisPort, sessions }: Setting, name: string): Stack {
-  const redis = new Redis(redisPort, '127.0.0.1');
+export function createStack({ redisPort, sessions, autoPipelining }: Setting, name: string): Stack {
+  const redis = new Redis(redisPort, '127.0.0.1', { enableAutoPipelining: autoPipelining ?? false });
   const store = new RedisStore({ client: redis, prefix: `${name}:` });
   const passport = new Passport();
   passport.serializeUser((user, done) => done(null, user));

@@ -9,7 +9,7 @@ export interface RedisServer {
   /** Path of its Unix socket, which clients take in place of a URL: no port that somebody else could have. */
   readonly socket: string;
   /** A client that is closed with the server. */
-  connect(): Redis;
+  connect(options?: { readonly enableAutoPipelining: boolean }): Redis;
   /** From now on it keeps its connections and answers nothing. */
   freeze(): void;
   stop(): Promise<void>;
@@ -27,8 +27,8 @@ export async function startRedis(): Promise<RedisServer> {
     server.once('error', () => reject(new Error('redis-server is not on the PATH: run `npm run setup` first')));
   });
   const clients: Redis[] = [];
-  const connect = (): Redis => {
-    const client = new Redis(socket, { retryStrategy: () => 20 });
+  const connect = (options = { enableAutoPipelining: false }): Redis => {
+    const client = new Redis(socket, { retryStrategy: () => 20, ...options });
     client.on('error', () => undefined); // while the server starts, and in tests that stop it
     clients.push(client);
     return client;

@@ -37,4 +37,8 @@ describe('RedisTokenStore', () => {
       await run(new RedisTokenStore(redis.connect(), options));
     });
   });
+
+  it.each([...tokenStoreContract])('over a client that pipelines by itself: $name', async ({ run }) => {
+    await run(new RedisTokenStore(redis.connect({ enableAutoPipelining: true })));
+  });
 });
