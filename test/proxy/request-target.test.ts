@@ -39,6 +39,7 @@ describe('the request target', () => {
     ['/spark/v1/..%2foauth2/grant', 400],
     ['/spark/v1/..;/oauth2/grant', 400],
     ['/spark/v1/..;x/oauth2/grant', 400],
+    ['/spark/v1/;/session', 400],
     ['/spark/v1/%252e%252e/oauth2', 400],
     ['/spark/v1/%c0%ae%c0%ae/oauth2', 400],
     ['/spark//v1/oauth2/grant', 400],

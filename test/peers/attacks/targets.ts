@@ -108,4 +108,16 @@ export const TARGETS: readonly Attack[] = [
     outcomes: ['passes', 'passes', 'passes', 'stopped, 403'],
     test: ['proxy/paths', 'keeps %s, which deals in tokens, out of reach'],
   },
+  {
+    name: '… as `/v1/%2573ession`, to servers that decode twice',
+    run: path('/v1/%2573ession'),
+    outcomes: ['passes', 'passes', 'passes', 'stopped, 403'],
+    test: ['proxy/paths', 'keeps %s, which deals in tokens, out of reach'],
+  },
+  {
+    name: '… as `/v1/;/session`, to servers that know path parameters',
+    run: path('/v1/;/session'),
+    outcomes: ['passes', 'passes', 'passes', 'stopped, 400'],
+    test: REFUSED,
+  },
 ];
