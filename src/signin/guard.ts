@@ -40,6 +40,7 @@ export async function guard(call: SignInCall): Promise<void> {
     refuse(call, error, LOOP);
     return;
   }
+  await call.parts.tokens.reach();
   await begin(call);
 }
 

@@ -90,6 +90,11 @@ export class TokenService {
     return reading && { ...reading.record, leftMs: this.left(reading) };
   }
 
+  /** Resolves when the store answers: a sign-in that nobody could keep is not to begin. @throws UnavailableError */
+  async reach(): Promise<void> {
+    await this.store.read('nobody'); // a key that no record has
+  }
+
   /** Stores the tokens of a sign-in under a new random key, which it answers. */
   async create(tokens: Tokens, origin: Omit<TokenOrigin, 'clientID'>): Promise<string> {
     const key = randomId(32);

@@ -229,8 +229,16 @@ describe('while something is away', () => {
     tokenStore.away = true;
     expect((await person.page('/page')).status).toBe(503);
     expect((await person.agent.get('/page').set('Accept', 'application/json')).status).toBe(503);
+    // Nothing could keep a sign-in that begins now.
+    const stranger = await new Visitor(url).page('/page');
+    expect([stranger.status, stranger.headers.location, stranger.headers['set-cookie']]).toEqual([
+      503,
+      undefined,
+      undefined,
+    ]);
     tokenStore.away = false;
     expect((await person.page('/page')).status).toBe(200);
+    expect((await new Visitor(url).page('/page')).status).toBe(302);
   });
 });
 
