@@ -198,6 +198,37 @@ describe('one renewal', () => {
     expect(spark.grants('refresh_token')).toHaveLength(1);
   });
 
+  it('renews what another process brought meanwhile, when that has expired too', async () => {
+    let brought: Promise<unknown> | undefined;
+    const wrap = (store: TokenStore): TokenStore =>
+      Object.assign(Object.create(store) as TokenStore, {
+        claim: async (...args: Parameters<TokenStore['claim']>) => {
+          const expired = { accessToken: 'expired', refreshToken: 'next', lifetimeMs: 0, afterRefusal: false };
+          brought ??= store.commit(args[0], 0, 'other attempt', 'other commit', expired);
+          await brought;
+          return await store.claim(...args);
+        },
+      });
+    const renew = async ({ refreshToken }: TokenRecord): Promise<Tokens> => ({ accessToken: `by ${refreshToken}` });
+    const { age, token } = await bench({}, { wrap, renew });
+    age(DAY_MS);
+    expect(await token()).toBe('by next');
+  });
+
+  it('stops its heartbeat when it is over', async () => {
+    const begun = jest.spyOn(globalThis, 'setInterval');
+    const stopped = jest.spyOn(globalThis, 'clearInterval');
+    const renew = async (): Promise<Tokens> => ({ accessToken: 'renewed', lifetimeMs: DAY_MS });
+    const { age, token } = await bench({}, { renew });
+    age(DAY_MS);
+    begun.mockClear();
+    await token();
+    expect(begun).toHaveBeenCalledTimes(1);
+    expect(stopped).toHaveBeenCalledWith(begun.mock.results[0]?.value);
+    begun.mockRestore();
+    stopped.mockRestore();
+  });
+
   it('renews once when the API refuses for ever, and then lets the refusal stand', async () => {
     const { spark, service, key } = await bench();
     const refuse = (): Promise<string> =>
@@ -289,11 +320,14 @@ describe('a renewal that fails', () => {
       await service.drain();
       age(60_000); // the back-off is over
     }
-    spark.failNextGrant({ kind: 'status', status: 500 });
-    expect(await token()).toBe(before);
-    await service.drain();
+    for (const status of [500, 429]) {
+      spark.failNextGrant({ kind: 'status', status });
+      expect(await token()).toBe(before);
+      await service.drain();
+      age(5_000); // these pass, and so does their back-off
+    }
 
-    expect(spark.grants('refresh_token')).toHaveLength(3);
+    expect(spark.grants('refresh_token')).toHaveLength(4);
     expect(warn.mock.calls).toEqual([
       [expect.stringContaining('invalid_client'), expect.objectContaining({ code: 'SPARK_RENEWAL' })],
     ]);
@@ -307,6 +341,17 @@ describe('a renewal that fails', () => {
     await expect(another().accessToken(key)).rejects.toThrow(UnavailableError);
     await expect(another().accessToken(key)).rejects.toMatchObject({ code: 'renewal_backoff' });
     expect(spark.grants('refresh_token')).toHaveLength(1);
+  });
+
+  it('makes nobody wait for longer than five minutes, whatever the server asks for', async () => {
+    const { spark, age, token } = await bench();
+    age(DAY_MS);
+    spark.failNextGrant({ kind: 'status', status: 503, retryAfter: 86_400 });
+    await expect(token()).rejects.toMatchObject({ code: 'renewal_failed', retryAfterMs: 300_000 });
+    age(299_000);
+    await expect(token()).rejects.toMatchObject({ code: 'renewal_backoff' });
+    age(1_000);
+    expect(await token()).toEqual(expect.any(String));
   });
 
   it('finds its way back after a lost answer on a server with a grace window', async () => {
@@ -341,6 +386,79 @@ describe('a renewal that fails', () => {
     age(DAY_MS * 0.5);
     expect(await token()).not.toBe(before);
   });
+
+  it('does not defer an uncertain refresh token when the API has refused the access token', async () => {
+    const { spark, key, age, token, service } = await bench({}, { onUnknown: 'defer' });
+    age(DAY_MS * 0.6);
+    spark.failNextGrant({ kind: 'reset' });
+    await token();
+    await service.drain();
+    age(60_000);
+
+    const sent = service.use(key, async ({ generation }) => ({
+      value: generation,
+      expired: generation === 0,
+      replayable: true,
+    }));
+
+    expect(await sent).toBe(1);
+  });
+});
+
+// A server with a grace window may give two processes a new refresh token each, and know the later one alone.
+describe('a renewal that lost against that of another process', () => {
+  async function lostRenewal(
+    refused: string,
+  ): Promise<Bench & { readonly spent: readonly string[]; readonly id: string }> {
+    const spent: string[] = [];
+    const next = (of: string): Tokens => ({ accessToken: `access of ${of}`, refreshToken: of, lifetimeMs: DAY_MS });
+    const renew = async ({ refreshToken = '' }: TokenRecord): Promise<Tokens> => {
+      spent.push(refreshToken);
+      if (refreshToken === refused) throw new TokenError('refused', 'invalid_grant');
+      if (refreshToken !== 'first') return next(`next of ${refreshToken}`);
+      await made.store.commit(id, 0, 'other attempt', 'other commit', { ...next('winner'), afterRefusal: false });
+      return next('loser');
+    };
+    const made = await bench({}, { renew });
+    const id = await made.service.create(next('first'), {});
+    made.age(DAY_MS);
+    expect(await made.service.accessToken(id)).toBe('access of winner');
+    return { ...made, spent, id };
+  }
+
+  it('is tried before anybody has to sign in again', async () => {
+    const { service, age, id, spent } = await lostRenewal('winner');
+    age(DAY_MS);
+    expect(await service.accessToken(id)).toBe('access of next of loser');
+    expect(spent).toEqual(['first', 'winner', 'loser']);
+  });
+
+  it('is forgotten when what has won is renewed', async () => {
+    const { service, age, id, spent } = await lostRenewal('next of winner');
+    age(DAY_MS);
+    expect(await service.accessToken(id)).toBe('access of next of winner');
+    age(DAY_MS);
+    await expect(service.accessToken(id)).rejects.toThrow(SignInRequiredError);
+    expect(spent).toEqual(['first', 'winner', 'next of winner']);
+  });
+});
+
+// Its answer came, and its write is on the way: the refresh token is spent, but nobody has to sign in.
+it('waits for the process that spent the refresh token before it calls a sign-in over', async () => {
+  let writeArrives = async (): Promise<void> => undefined;
+  const clock = { now: () => performance.now(), sleep: () => writeArrives() };
+  const renew = async (): Promise<Tokens> => {
+    throw new TokenError('spent', 'invalid_grant');
+  };
+  const { store, key, age, token, read } = await bench({}, { clock, renew });
+  await store.claim(key, (await read()) as TokenRecord, 'late attempt', 10_000);
+  age(DAY_MS); // and its lease has lapsed
+  const late = { accessToken: 'of the late process', refreshToken: 'next', lifetimeMs: DAY_MS, afterRefusal: false };
+  writeArrives = async () => {
+    await store.commit(key, 0, 'late attempt', 'late commit', late);
+  };
+
+  expect(await token()).toBe('of the late process');
 });
 
 describe('a store that fails', () => {
@@ -361,6 +479,32 @@ describe('a store that fails', () => {
     expect((await read())?.generation).toBe(1);
     expect((await read())?.accessToken).toBe(renewed);
     expect(spark.grants('refresh_token')).toHaveLength(1);
+  });
+
+  it('keeps what it could not store for longer than ten minutes, while others are renewed', async () => {
+    let now = 0;
+    const clock = { now: () => now, sleep: () => new Promise<void>((resolve) => setTimeout(resolve, 5)) };
+    let renewals = 0;
+    const renew = async (): Promise<Tokens> => {
+      renewals += 1;
+      return { accessToken: `renewed ${renewals}`, refreshToken: 'next', lifetimeMs: DAY_MS };
+    };
+    let away = true;
+    const { age, token, read, service } = await bench(
+      {},
+      { clock, renew, wrap: (store) => failing(store, 'commit', () => away) },
+    );
+    const other = await service.create({ accessToken: 'of another', refreshToken: 'another', lifetimeMs: DAY_MS }, {});
+    age(DAY_MS);
+    expect(await token()).toBe('renewed 1');
+    now += 11 * 60_000;
+
+    expect(await service.accessToken(other)).toBe('renewed 2');
+
+    expect(await token()).toBe('renewed 1');
+    away = false;
+    await service.drain();
+    expect(await read()).toMatchObject({ accessToken: 'renewed 1', generation: 1 });
   });
 
   it('offers a renewal again to a store that has gone back', async () => {
@@ -390,6 +534,33 @@ describe('a store that fails', () => {
 
     expect(await token()).toBe(old.accessToken);
     expect((await read())?.generation).toBe(0);
+  });
+
+  // The store knows the spent refresh token alone: to send it again would end the sign-in.
+  it('gets the renewal that it lacks before the next one, when both are due as it comes back', async () => {
+    const clock = { now: () => performance.now() + passed, sleep: () => new Promise<void>(() => undefined) };
+    let passed = 0;
+    let away = true;
+    const spent: (string | undefined)[] = [];
+    const renew = async ({ refreshToken }: TokenRecord): Promise<Tokens> => {
+      spent.push(refreshToken);
+      return { accessToken: `access ${spent.length}`, refreshToken: `refresh ${spent.length}`, lifetimeMs: 60_000 };
+    };
+    const { age, token, read } = await bench(
+      {},
+      { clock, renew, wrap: (store) => failing(store, 'commit', () => away) },
+    );
+    const first = (await read())?.refreshToken;
+    age(DAY_MS);
+    expect(await token()).toBe('access 1');
+    passed += 60_000;
+    age(60_000);
+    away = false;
+
+    expect(await token()).toBe('access 2');
+
+    expect(spent).toEqual([first, 'refresh 1']);
+    expect(await read()).toMatchObject({ accessToken: 'access 2', generation: 2 });
   });
 
   it('is waited for by drain within its limit, and not any more afterwards', async () => {
@@ -468,13 +639,14 @@ describe('a store that fails', () => {
     let away = true;
     let now = 0;
     const clock = { now: () => now, sleep: () => new Promise<void>((resolve) => setTimeout(resolve, 5)) };
-    const { age, token, read, service } = await bench(
+    const { age, token, read, service, key } = await bench(
       {},
       { clock, wrap: (store) => failing(store, 'commit', () => away) },
     );
     age(DAY_MS);
     await token();
     now += DAY_MS / 4; // the store is away for six hours
+    expect(await service.peek(key)).toMatchObject({ generation: 1, leftMs: (DAY_MS * 3) / 4 });
     away = false;
     await service.drain();
     const record = await read();
@@ -533,6 +705,27 @@ describe('sign-out', () => {
     await expect(token()).rejects.toMatchObject({ name: 'SignInRequiredError', code: 'sign_in_required' });
   });
 
+  it('ends a request that waits for a renewal which is refused', async () => {
+    const renew = async (): Promise<Tokens> => {
+      await store.remove(key);
+      throw new TokenError('revoked', 'invalid_grant');
+    };
+    const { age, token, store, key } = await bench({}, { renew });
+    age(DAY_MS - 20_000); // the access token lives on for a while
+
+    await expect(token()).rejects.toMatchObject({ name: 'SignInRequiredError', code: 'sign_in_required' });
+  });
+
+  it('answers, and ends, a renewal that the store has not got yet', async () => {
+    const { age, token, service, key } = await bench({}, { wrap: (store) => failing(store, 'commit', () => true) });
+    age(DAY_MS);
+    const renewed = await token();
+
+    expect(await service.remove(key)).toMatchObject({ accessToken: renewed, generation: 1 });
+
+    await expect(token()).rejects.toThrow(SignInRequiredError);
+  });
+
   it('fails while the store is away, and can be tried again: the tokens may have to be revoked', async () => {
     let away = true;
     const { service, key, read } = await bench({}, { wrap: (store) => failing(store, 'read', () => away) });
@@ -551,6 +744,7 @@ it('treats the record of another client as absent', async () => {
   expect(await service.peek(key)).toBeDefined();
   expect(await other.peek(key)).toBeUndefined();
   await expect(other.accessToken(key)).rejects.toThrow(SignInRequiredError);
+  expect(await other.remove(key)).toBeUndefined(); // else it would revoke them
 });
 
 describe('tokens that were issued beforehand', () => {
@@ -693,6 +887,22 @@ describe('tokens that were issued beforehand', () => {
     await another().adopt('office', { ...tokens, accessToken: 'of another account' });
 
     expect(await service.accessToken('adopted:office')).toBe('of another account');
+    expect(await store.read('adopted:office')).toMatchObject({ accessToken: 'of another account', generation: 0 });
+  });
+
+  it('hold against a renewal of those before, which the store has not got yet', async () => {
+    let away = true;
+    const renew = async (): Promise<Tokens> => ({ ...tokens, accessToken: 'renewed' });
+    const { service, store, age } = await bench({}, { renew, wrap: (inner) => failing(inner, 'commit', () => away) });
+    await service.adopt('office', tokens);
+    age(DAY_MS);
+    expect(await service.accessToken('adopted:office')).toBe('renewed');
+    await store.remove('adopted:office');
+    await service.adopt('office', { ...tokens, accessToken: 'of another account' });
+
+    away = false;
+    await service.drain();
+
     expect(await store.read('adopted:office')).toMatchObject({ accessToken: 'of another account', generation: 0 });
   });
 
