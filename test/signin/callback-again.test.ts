@@ -1,4 +1,5 @@
-import { RedisTokenStore, type SparkStrategyOptions } from '../../src/index.js';
+import { RedisTokenStore, type SparkStrategyOptions, type TokenStore } from '../../src/index.js';
+import { Once } from '../../src/signin/once.js';
 import { startApp, type TestAppOptions } from '../support/app.js';
 import { type RedisServer, startRedis } from '../support/redis.js';
 import { answerSpark, Visitor } from '../support/visitor.js';
@@ -110,6 +111,25 @@ describe('while the token store is away', () => {
     expect((await person.back(address)).headers.location).toBe('/page');
     expect(spark.grants('authorization_code')).toHaveLength(1);
     expect((await person.page('/page')).status).toBe(200);
+  });
+
+  // The store took the first, and nobody heard of it: a third try under the name of the second would never be first.
+  it('lets a callback that was sent twice finish when it is back', async () => {
+    let taken: string | undefined;
+    let away = true;
+    const once = new Once({
+      once: async (_name: string, callId: string) => {
+        taken ??= callId;
+        if (away) throw new Error('no answer');
+        return taken === callId;
+      },
+    } as unknown as TokenStore);
+    const tries = [once.isFirst('attempt', 1_000), once.isFirst('attempt', 1_000)];
+    for (const one of tries) await expect(one).rejects.toThrow('The token store failed.');
+
+    away = false;
+
+    expect([await once.isFirst('attempt', 1_000), await once.isFirst('attempt', 1_000)]).toEqual([true, false]);
   });
 });
 

@@ -229,12 +229,69 @@ describe('one renewal', () => {
     stopped.mockRestore();
   });
 
-  it('renews once when the API refuses for ever, and then lets the refusal stand', async () => {
-    const { spark, service, key } = await bench();
+  it('renews once when the API refuses for ever, lets the refusal stand, and tries again after a while', async () => {
+    const { spark, service, key, age } = await bench();
     const refuse = (): Promise<string> =>
       service.use(key, async () => ({ value: '1020', expired: true, replayable: true }));
     for (let i = 0; i < 5; i += 1) expect(await refuse()).toBe('1020');
     expect(spark.grants('refresh_token')).toHaveLength(1);
+    age(30_000);
+    expect(await refuse()).toBe('1020');
+    expect(spark.grants('refresh_token')).toHaveLength(2);
+  });
+
+  it('renews what the API refused, although the renewal that it joined has found no more than that', async () => {
+    let claimed = (): void => undefined;
+    const claimable = new Promise<void>((resolve) => {
+      claimed = resolve;
+    });
+    const wrap = (store: TokenStore): TokenStore =>
+      Object.assign(Object.create(store) as TokenStore, {
+        claim: async (...args: Parameters<TokenStore['claim']>) => {
+          await claimable;
+          return await store.claim(...args);
+        },
+      });
+    const renew = async (): Promise<Tokens> => ({ accessToken: 'by the API', lifetimeMs: DAY_MS });
+    const { age, token, store, service, key } = await bench({}, { wrap, renew });
+    age(DAY_MS);
+    const first = token();
+    const brought = { accessToken: 'by another process', refreshToken: 'next', lifetimeMs: DAY_MS };
+    await store.commit(key, 0, 'other attempt', 'other commit', { ...brought, afterRefusal: false });
+
+    const second = service.use(key, async ({ accessToken, generation }) => {
+      setImmediate(claimed);
+      return { value: accessToken, expired: generation === 1, replayable: true };
+    });
+
+    expect(await Promise.all([first, second])).toEqual(['by another process', 'by the API']);
+  });
+
+  it.each([
+    ['two hundred requests for one person', 1, 200],
+    ['five thousand in one process', 25, 200],
+  ])('is waited for by %s at the most, until it is over', async (_what, people, each) => {
+    let answer = (): void => undefined;
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const renew = async (): Promise<Tokens> => {
+      await answered;
+      return { accessToken: 'renewed', refreshToken: 'next', lifetimeMs: DAY_MS };
+    };
+    const { service, age, key } = await bench({}, { renew });
+    const tokens = { accessToken: 'first', refreshToken: 'first too', lifetimeMs: DAY_MS };
+    const keys = await Promise.all(Array.from({ length: people }, () => service.create(tokens, {})));
+    age(DAY_MS);
+    const waiting = keys.flatMap((one) => Array.from({ length: each }, () => service.accessToken(one)));
+    const oneMore = people === 1 ? (keys[0] as string) : key;
+    await expect(service.accessToken(oneMore)).rejects.toMatchObject({ code: 'too_many_waiters' });
+
+    answer();
+
+    expect(new Set(await Promise.all(waiting))).toEqual(new Set(['renewed']));
+    age(DAY_MS);
+    expect(await service.accessToken(oneMore)).toBe('renewed');
   });
 });
 
@@ -607,6 +664,23 @@ describe('a store that fails', () => {
     away = false;
     await drained;
     expect((await read())?.generation).toBe(1);
+  });
+
+  it('is waited for by drain also when the renewal is still under way', async () => {
+    let commits = 0;
+    const failsOnce = (): boolean => {
+      commits += 1;
+      return commits === 1;
+    };
+    const { spark, age, token, service, read } = await bench(
+      {},
+      { wrap: (store) => failing(store, 'commit', failsOnce) },
+    );
+    age(DAY_MS * 0.6);
+    spark.delayNextGrant(50);
+    await token();
+    await service.drain();
+    expect(await read()).toMatchObject({ generation: 1 });
   });
 
   it('is not the only one: drain waits no longer than its limit for a token endpoint either', async () => {
