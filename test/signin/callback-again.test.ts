@@ -50,6 +50,20 @@ describe('a callback that comes twice at the same time', () => {
     expect(spark.grants()).toHaveLength(1);
   });
 
+  it('leads to the page when the first is refused, but the person has signed in in another tab', async () => {
+    const { url, spark } = await startApp();
+    const person = new Visitor(url);
+    const [one, other] = [await person.goToSpark('/page'), await person.goToSpark('/other')];
+    await person.back(one);
+    spark.delayNextGrant(100);
+    spark.failNextGrant({ kind: 'refuse', error: 'invalid_grant' });
+    const replies = await Promise.all([person.back(other), person.back(other)]);
+    expect(replies.map(({ status, headers }) => [status, headers.location]).sort()).toEqual([
+      [302, '/other'],
+      [403, undefined],
+    ]);
+  });
+
   it('spends its code once on routes too', async () => {
     const { url, spark } = await startApp({ routes: onRoutes });
     const { cookie, path } = await kept(url);
