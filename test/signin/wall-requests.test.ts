@@ -51,6 +51,7 @@ describe('in a frame', () => {
     expect(reply.status).toBe(401);
     expect(reply.text).toContain('<a href="/inner?a=1" target="_top">Sign in</a>');
     expect(reply.headers['content-security-policy']).toContain("frame-ancestors 'self'");
+    expect(reply.headers['referrer-policy']).toBe('no-referrer');
     expect(reply.headers['set-cookie']).toBeUndefined();
   });
 
