@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { type GrantEndpoint, requestGrant } from '../src/grant.js';
+import { type GrantEndpoint, requestGrant, revokeToken } from '../src/grant.js';
 import { TokenError } from '../src/index.js';
 import { freePort } from './support/redis.js';
 import { serve } from './support/server.js';
@@ -182,6 +182,15 @@ it('shows no secret in its errors, even where the server repeats it', async () =
   expect(inspect(error, { depth: 10, showHidden: true })).not.toMatch(/the-refresh-token|the-client-secret/);
 });
 
+it.each(['client_secret', 'code', 'code_verifier', 'refresh_token', 'password', 'mfa_token', 'otp'])(
+  'hides the %s where the server repeats it',
+  async (name) => {
+    const url = await answering(400, '{"error":"invalid_grant","error_description":"secret-of-mine is not right"}');
+    const error = await errorOf(requestGrant(endpoint(url), { [name]: 'secret-of-mine' }));
+    expect(error.message).toBe('[hidden] is not right');
+  },
+);
+
 describe('a token endpoint with a way of its own', () => {
   it('is asked with GET and its headers, and its own form of tokens is read', async () => {
     let seen: unknown;
@@ -223,5 +232,16 @@ describe('a token endpoint with a way of its own', () => {
     expect(await errorOf(requestGrant(endpoint(await answering(400, 'x'), { readRefusal }), PARAMS))).toMatchObject({
       code: 'bad_response',
     });
+  });
+});
+
+describe('a revocation', () => {
+  it.each([204, 401, 404])('is done where the server answers %i: the token is of no use', async (status) => {
+    await expect(revokeToken(await answering(status, ''), 'token', {})).resolves.toBeUndefined();
+  });
+
+  it.each([302, 400, 500])('has failed where it answers %i', async (status) => {
+    const url = await answering(status, '', { location: '/elsewhere' });
+    await expect(revokeToken(url, 'token', {})).rejects.toMatchObject({ code: 'revocation_failed', status: 502 });
   });
 });

@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { type SignedInTokens, tokenKeyOf } from '../session.js';
 import type { Tokens } from '../tokens/record.js';
-import { removeLink } from './link.js';
 import { calledBack, type ExpressRequest } from './request.js';
 
 /**
@@ -12,7 +11,6 @@ export async function signOutHere(req: IncomingMessage, where: SignedInTokens): 
   const request = req as ExpressRequest;
   const key = tokenKeyOf(request, where);
   const removed = key === undefined ? undefined : await where.tokens.remove(key);
-  removeLink(request.session, where.sessionKey);
   const { logout } = request;
   if (logout) await calledBack((done) => logout.call(request, {}, done));
   const { session } = request; // logout has made it anew

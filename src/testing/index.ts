@@ -154,6 +154,20 @@ export const tokenStoreContract: readonly ContractCase[] = [
     },
   },
   {
+    name: 'keeps nothing of the tokens that a commit replaces',
+    async run(store) {
+      const { key } = await created(store);
+      await store.commit(key, 0, 'one', 'second', { ...renewed('new'), afterRefusal: true });
+      await store.commit(key, 1, 'one', 'third', { accessToken: 'access alone', afterRefusal: false });
+      const read = await store.read(key);
+      assert.equal(read?.accessToken, 'access alone');
+      assert.equal(read?.refreshToken, undefined, 'there is none any more');
+      assert.equal(read?.lifetimeMs, undefined, 'and these tokens never expire');
+      assert.equal(read?.leftMs, undefined);
+      assert.equal(read?.afterRefusal, false);
+    },
+  },
+  {
     name: 'answers a commit that is sent twice as it did the first time',
     async run(store) {
       const { key } = await created(store);
@@ -241,6 +255,16 @@ export const tokenStoreContract: readonly ContractCase[] = [
       assert.ok(waiting.kind === 'backoff' && waiting.ms > 0 && waiting.ms <= 200, JSON.stringify(waiting));
       await sleep(250);
       assert.equal((await store.claim(key, at, 'two', LEASE_MS)).kind, 'granted');
+    },
+  },
+  {
+    name: 'ends the back-off of a failed attempt with the commit of a late one',
+    async run(store) {
+      const { key, at } = await created(store);
+      await store.claim(key, at, 'one', LEASE_MS);
+      await store.settle(key, 'one', 'unknown', LEASE_MS);
+      await store.commit(key, 0, 'one', 'second', renewed('late'));
+      assert.equal((await store.claim(key, seen(1, 'second'), 'two', LEASE_MS)).kind, 'granted');
     },
   },
   {

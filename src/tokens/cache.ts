@@ -62,7 +62,7 @@ export class RecordCache {
     if (record?.state === 'live' && !fill.overtaken) this.records.set(fill.key, { record, at: fill.at });
   }
 
-  /** The key is about to change, or has changed: forget it, and what is being read of it. */
+  /** The key has changed, or may have: forget it, and what is being read of it. */
   overtake(key: string): void {
     this.records.delete(key);
     for (const fill of this.fills.get(key) ?? []) fill.overtaken = true;

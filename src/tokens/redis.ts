@@ -188,9 +188,11 @@ export class RedisTokenStore implements TokenStore {
     return (await this.run(ONCE, `once:${name}`, [callId, String(Math.ceil(ttlMs))])) === 1;
   }
 
-  /** Runs a script that may change the record: what was cached of it, or is being read, no longer counts. */
+  /**
+   * Runs a script that may change the record: what was cached of it, or is being read, no longer counts afterwards. Also
+   * when it fails: Redis may have run it all the same.
+   */
   private async write(script: Script, key: string, args: string[]): Promise<unknown> {
-    this.cache?.overtake(key);
     try {
       return await this.run(script, key, args);
     } finally {

@@ -69,6 +69,8 @@ export class Renewer {
   private readonly spares = new LRUCache<string, TokenRecord>({ max: MAX_SPARES });
   /** Codes that were warned of lately. */
   private readonly warned = new LRUCache<string, true>({ max: MAX_WARNED, ttl: WARNED_MS });
+  /** Records whose uncertain refresh token was left alone lately. No back-off: the API may refuse the access token. */
+  private readonly deferred = new LRUCache<string, true>({ max: MAX_SPARES, ttl: TRANSIENT_BACKOFF_MS });
   private readonly saving = new Set<Promise<void>>();
   /** Ends what waits for a store that is away: this process is about to end. */
   private readonly stop = new AbortController();
@@ -92,11 +94,19 @@ export class Renewer {
     return this.options.renewable?.(record) ?? record.refreshToken !== undefined;
   }
 
+  /** Was its refresh token left alone a moment ago, because an earlier attempt may have spent it? */
+  isDeferred(key: string): boolean {
+    return this.deferred.has(key);
+  }
+
   /** Renews, unless another process has done so meanwhile. @throws SignInRequiredError, UnavailableError */
   async renew(key: string, first: TokenRecord, afterRefusal: boolean): Promise<Reading> {
     const attemptId = randomId();
     const began = this.clock.now();
     let seen: Seen = first;
+    // The store knows an older refresh token alone, which is spent: it gets the renewal that it lacks before the next one.
+    const unsaved = this.recent.unsaved(key);
+    if (unsaved) await this.saved(key, began, unsaved);
     while (this.clock.now() - began < HELD_MS) {
       const at = this.clock.now();
       const answer = await this.store.claim(key, seen, attemptId, LEASE_MS);
@@ -153,7 +163,8 @@ export class Renewer {
   /** We alone may spend this refresh token now. */
   private async spend(key: string, claim: Claim): Promise<Reading> {
     if (claim.outcomeUnknown && this.options.onUnknown === 'defer' && this.canWait(claim)) {
-      await this.settle(key, claim, 'not-sent', TRANSIENT_BACKOFF_MS);
+      this.deferred.set(key, true);
+      await this.settle(key, claim, 'not-sent');
       this.publish(key, 'served-stale', claim.began);
       return claim;
     }
@@ -195,7 +206,7 @@ export class Renewer {
     const renewal: Renewal = { record, attemptId: claim.attemptId, at: this.clock.now() };
     this.recent.keep(key, renewal);
     try {
-      return await this.saved(key, claim, renewal);
+      return await this.saved(key, claim.began, renewal);
     } catch (error) {
       if (error instanceof SignInRequiredError) throw error;
       this.saveLater(key, claim, renewal);
@@ -203,17 +214,17 @@ export class Renewer {
     }
   }
 
-  private async saved(key: string, claim: Claim, renewal: Renewal): Promise<Reading> {
+  private async saved(key: string, began: number, renewal: Renewal): Promise<Reading> {
     const answer = await this.recent.save(this.store, key, renewal, this.clock.now());
     const at = this.clock.now();
     switch (answer.kind) {
       case 'committed':
         this.spares.delete(key);
-        this.publish(key, 'renewed', claim.began);
+        this.publish(key, 'renewed', began);
         return { record: answer.record, at };
       case 'stale':
         this.spares.set(key, renewal.record);
-        this.publish(key, 'fresh', claim.began);
+        this.publish(key, 'fresh', began);
         return { record: answer.record, at };
       case 'gone': // signed out meanwhile: nobody may use what we got
         await this.options.revoke?.(renewal.record).catch(() => undefined);
@@ -228,7 +239,7 @@ export class Renewer {
         await this.clock.sleep(wait, this.stop.signal).catch(() => undefined);
         if (this.stop.signal.aborted || this.recent.unsaved(key)?.record.commitId !== renewal.record.commitId) return;
         try {
-          await this.saved(key, claim, renewal);
+          await this.saved(key, claim.began, renewal);
           return;
         } catch (error) {
           if (error instanceof SignInRequiredError) return;
@@ -242,8 +253,9 @@ export class Renewer {
     if (error.outcome === 'refused' && error.code === 'invalid_grant') return await this.grantInvalid(key, claim);
     // A configuration or server error: loud, and nobody is signed out for it.
     const transient = error.outcome !== 'refused' || error.code === 'rate_limited';
-    const backoffMs = error.retryAfterMs ?? jittered(transient ? TRANSIENT_BACKOFF_MS : CONFIG_BACKOFF_MS);
-    await this.settle(key, claim, error.outcome, Math.min(backoffMs, MAX_BACKOFF_MS));
+    const askedMs = error.retryAfterMs ?? jittered(transient ? TRANSIENT_BACKOFF_MS : CONFIG_BACKOFF_MS);
+    const backoffMs = Math.min(askedMs, MAX_BACKOFF_MS);
+    await this.settle(key, claim, error.outcome, backoffMs);
     this.publish(key, transient ? 'unknown' : 'refused', claim.began, error.code);
     if (!transient) this.warn(error);
     throw new UnavailableError('The sign-in could not be renewed.', {

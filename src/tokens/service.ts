@@ -246,7 +246,7 @@ export class TokenService {
   }
 
   private renewBehind(key: string, record: TokenRecord): void {
-    if (this.running.has(key)) return;
+    if (this.running.has(key) || this.renewer.isDeferred(key)) return;
     // Whatever goes wrong is published; the request at hand has a token that lives.
     this.start(key, record, false).result.catch(() => undefined);
   }

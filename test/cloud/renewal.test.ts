@@ -29,6 +29,16 @@ describe.each([400, 401] as const)('a cloud that answers a bad token with %i', (
     const good = cloud.requests().filter(({ status }) => status === 200);
     expect(new Set(good.map(({ authorization }) => authorization)).size).toBe(1);
   });
+
+  it('lists the devices with a renewed token', async () => {
+    const { cloud, visitor } = await startCloudApp({ cloud: { badTokenStatus } });
+    const person = visitor();
+    await person.signIn();
+    cloud.expireAccessTokens();
+
+    expect((await person.agent.get('/devices')).body).toHaveLength(2);
+    expect(cloud.grants('refresh_token')).toHaveLength(1);
+  });
 });
 
 describe("calls through the proxy with the session's token", () => {

@@ -23,6 +23,8 @@ interface Case {
   readonly name: string;
   readonly stores?: readonly StoreName[];
   readonly session?: WorldOptions['session'];
+  /** Of the request, beside its `Cookie`. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Prepares the world; answers the request's `Cookie`, if it has one. */
   readonly arrange: (world: World) => Promise<string | undefined> | string | undefined;
   readonly status: number;
@@ -41,6 +43,14 @@ function signedIn(cookie: string): Case['arrange'] {
     await world.signIn('ann');
     return cookie;
   };
+}
+
+/** The link in Ann's session is of somebody else, and its cookie is for https. */
+async function foreignInSecureCookie(world: World): Promise<string> {
+  const foreign = (session: { cookie: object }): unknown =>
+    Object.assign(session, { passport: { user: 'bob' }, kept: 1, cookie: { ...session.cookie, secure: true } });
+  keys.set(world, await world.signIn('ann', foreign));
+  return cookieOf('ann');
 }
 
 const SIGN_IN = 'sign_in_required';
@@ -258,17 +268,29 @@ const CASES: readonly Case[] = [
   {
     name: "another user's link, in a cookie for https on a plain connection",
     session: { cookie: { maxAge: MAX_AGE_MS, secure: true } },
-    arrange: async (world) => {
-      const foreign = (session: { cookie: object }): unknown =>
-        Object.assign(session, { passport: { user: 'bob' }, kept: 1, cookie: { ...session.cookie, secure: true } });
-      keys.set(world, await world.signIn('ann', foreign));
-      return cookieOf('ann');
-    },
+    arrange: foreignInSecureCookie,
     status: 401,
     code: SIGN_IN,
     calls: ['get ann', 'set ann 60'],
     after: leftOfForeign,
     left: { spark: undefined, kept: 1, record: undefined },
+  },
+  {
+    name: "another user's link, in a cookie for https behind a proxy that has it",
+    session: { cookie: { maxAge: MAX_AGE_MS, secure: true }, proxy: true },
+    headers: { 'x-forwarded-proto': 'https, http' },
+    arrange: foreignInSecureCookie,
+    status: 401,
+    code: SIGN_IN,
+    setCookie: /^connect\.sid=s%3Aann\.[^;]+; Path=\/; Expires=; HttpOnly; Secure$/,
+  },
+  {
+    name: "another user's link, in a cookie for https where nobody is a proxy who says so",
+    session: { cookie: { maxAge: MAX_AGE_MS, secure: true }, proxy: false },
+    headers: { 'x-forwarded-proto': 'https' },
+    arrange: foreignInSecureCookie,
+    status: 401,
+    code: SIGN_IN,
   },
   {
     name: 'a link after sign-out with keepSessionInfo, in a session without an end',
@@ -391,7 +413,9 @@ async function outcome(road: Road, storeName: StoreName, one: Case): Promise<Rec
   };
   const world = await startWorld(options);
   const cookie = await one.arrange(world);
-  const reply = await call(`${world.url}/spark/v1/listings`, { headers: cookie === undefined ? {} : { cookie } });
+  const reply = await call(`${world.url}/spark/v1/listings`, {
+    headers: { ...one.headers, ...(cookie === undefined ? {} : { cookie }) },
+  });
   await new Promise((resolve) => setTimeout(resolve, 20)); // what nobody waits for
   return {
     status: reply.status,

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
-import { AuthorizationError } from '../../src/index.js';
+import { AuthorizationError, MemoryTokenStore } from '../../src/index.js';
 import { OAuth2Client } from '../../src/oauth2/index.js';
+import { serve } from '../support/server.js';
 import { errorOf } from './start.js';
 
 const client = new OAuth2Client({
@@ -127,4 +128,49 @@ describe('the fragment of an implicit grant', () => {
     expect(error).toMatchObject({ code });
     expect(inspect(error)).not.toContain('secret-token');
   });
+});
+
+it("parameters of a call's own never replace those of the grant, or the client", async () => {
+  let sent: Record<string, string> = {};
+  const { url } = await serve((req, res) => {
+    let body = '';
+    req.on('data', (chunk) => {
+      body += String(chunk);
+    });
+    req.on('end', () => {
+      sent = Object.fromEntries(new URLSearchParams(body));
+      res.end('{"access_token":"a"}');
+    });
+  });
+  const own = { code: 'code', code_verifier: 'verifier', redirect_uri: 'https://app.example.com/cb' };
+  const client = { client_id: 'app', client_secret: 'secret', grant_type: 'authorization_code' };
+  const others = Object.fromEntries(Object.keys({ ...own, ...client }).map((name) => [name, 'of somebody else']));
+
+  await new OAuth2Client({ tokenURL: url, clientID: 'app', clientSecret: 'secret' }).exchangeCode({
+    code: own.code,
+    codeVerifier: own.code_verifier,
+    redirectURI: own.redirect_uri,
+    params: { ...others, resource: 'one' },
+  });
+
+  expect(sent).toEqual({ ...own, ...client, resource: 'one' });
+});
+
+// Of a refresh token `invalid_grant` says that it is spent. The client's credentials are never spent.
+it('tokens of the application are asked for again after any refusal', async () => {
+  let asked = 0;
+  const { url } = await serve((req, res) => {
+    req.resume();
+    asked += 1;
+    if (asked === 1) res.writeHead(400).end('{"error":"invalid_grant"}');
+    else res.end('{"access_token":"of the application"}');
+  });
+  let passed = 0;
+  const tokenStore = new MemoryTokenStore({ now: () => Date.now() + passed });
+  const machine = new OAuth2Client({ tokenURL: url, clientID: 'app', clientSecret: 'secret', tokenStore });
+  await machine.useMachineTokens('reports');
+  await expect(machine.accessToken('reports')).rejects.toMatchObject({ code: 'renewal_failed' });
+  passed += 60_000; // the back-off is over
+
+  expect(await machine.accessToken('reports')).toBe('of the application');
 });

@@ -137,6 +137,7 @@ describe('refuseTarget', () => {
     'access_token%5B%5D=x',
     'access_token[a]=x',
     '[access_token]=x',
+    'access_token+[]=x',
     'access_token[%ff]=x',
     'a=b;access_token=x',
     '+access_token=x',

@@ -149,6 +149,19 @@ describe('a nonce that came before', () => {
   });
 });
 
+it('remembers a nonce for as long as it would be taken: fifteen minutes, and five that its clock may be ahead', async () => {
+  const remembered: number[] = [];
+  class Remembering extends MemoryTokenStore {
+    override async once(name: string, callId: string, ttlMs: number): Promise<boolean> {
+      remembered.push(ttlMs);
+      return await super.once(name, callId, ttlMs);
+    }
+  }
+  const { url } = await startApp({ strategy: { ...VERIFIED, tokenStore: new Remembering() } });
+  await new Visitor(url).signIn('/page');
+  expect(Math.max(...remembered)).toBe(20 * 60_000);
+});
+
 describe('attributes', () => {
   const profileOf = async (
     strategy: Partial<SparkStrategyOptions>,
@@ -188,6 +201,23 @@ describe('attributes', () => {
       name: { givenName: 'Agent', familyName: 'Example' },
       emails: [{ value: 'agent@example.com' }],
     });
+  });
+
+  // With skipUserProfile the id of one person would make them another.
+  it('that Spark did not sign stay out: the person may have added them to the address', async () => {
+    let seen: unknown;
+    const app = await startApp({
+      strategy: { ...VERIFIED, skipUserProfile: true, ax: ['id'] },
+      verify: (profile) => (seen = profile),
+    });
+    const person = new Visitor(app.url);
+    const address = new URL(await person.goToSpark('/page'));
+    address.searchParams.set('openid.ax.type.mine', 'http://openid.net/schema/person/guid');
+    address.searchParams.set('openid.ax.value.mine', 'somebody-else');
+
+    expect((await person.back(address.href)).headers.location).toBe('/page');
+
+    expect(seen).toMatchObject({ id: expect.stringMatching(/^\d{26}$/) });
   });
 
   it('that nobody asked for stay out', async () => {

@@ -41,6 +41,12 @@ it('uses __Host- and Secure where the callback is https', async () => {
   expect(cookie).toContain('; Secure');
 });
 
+it('answers the callback with nothing to keep, and tells no site its address: that holds the code', async () => {
+  const { url } = await startApp();
+  const { headers } = await new Visitor(url).signIn('/page');
+  expect(headers).toMatchObject({ location: '/page', 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' });
+});
+
 it('sends a person who reloads the callback to the front page, and spends the code once', async () => {
   const { url, spark } = await startApp();
   const person = new Visitor(url);
@@ -104,6 +110,7 @@ it('refuses an attempt cookie that was tampered with', async () => {
     .page(pathname + search)
     .set('Cookie', `${name}=eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..a.b.c`);
   expect(forged.status).toBe(403);
+  expect([forged.headers['set-cookie']].flat().join()).toContain(`${name}=; Path=/; Expires=Thu, 01 Jan 1970`);
   expect(spark.grants()).toHaveLength(0);
 });
 

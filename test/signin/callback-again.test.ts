@@ -1,4 +1,5 @@
-import { RedisTokenStore, type SparkStrategyOptions } from '../../src/index.js';
+import { RedisTokenStore, type SparkStrategyOptions, type TokenStore } from '../../src/index.js';
+import { Once } from '../../src/signin/once.js';
 import { startApp, type TestAppOptions } from '../support/app.js';
 import { type RedisServer, startRedis } from '../support/redis.js';
 import { answerSpark, Visitor } from '../support/visitor.js';
@@ -47,6 +48,20 @@ describe('a callback that comes twice at the same time', () => {
     const replies = await Promise.all([1, 2].map(() => new Visitor(url).page(path).set('Cookie', cookie)));
     for (const { status, text } of replies) expect([status, text]).toEqual([403, expect.stringContaining('over')]);
     expect(spark.grants()).toHaveLength(1);
+  });
+
+  it('leads to the page when the first is refused, but the person has signed in in another tab', async () => {
+    const { url, spark } = await startApp();
+    const person = new Visitor(url);
+    const [one, other] = [await person.goToSpark('/page'), await person.goToSpark('/other')];
+    await person.back(one);
+    spark.delayNextGrant(100);
+    spark.failNextGrant({ kind: 'refuse', error: 'invalid_grant' });
+    const replies = await Promise.all([person.back(other), person.back(other)]);
+    expect(replies.map(({ status, headers }) => [status, headers.location]).sort()).toEqual([
+      [302, '/other'],
+      [403, undefined],
+    ]);
   });
 
   it('spends its code once on routes too', async () => {
@@ -110,6 +125,25 @@ describe('while the token store is away', () => {
     expect((await person.back(address)).headers.location).toBe('/page');
     expect(spark.grants('authorization_code')).toHaveLength(1);
     expect((await person.page('/page')).status).toBe(200);
+  });
+
+  // The store took the first, and nobody heard of it: a third try under the name of the second would never be first.
+  it('lets a callback that was sent twice finish when it is back', async () => {
+    let taken: string | undefined;
+    let away = true;
+    const once = new Once({
+      once: async (_name: string, callId: string) => {
+        taken ??= callId;
+        if (away) throw new Error('no answer');
+        return taken === callId;
+      },
+    } as unknown as TokenStore);
+    const tries = [once.isFirst('attempt', 1_000), once.isFirst('attempt', 1_000)];
+    for (const one of tries) await expect(one).rejects.toThrow('The token store failed.');
+
+    away = false;
+
+    expect([await once.isFirst('attempt', 1_000), await once.isFirst('attempt', 1_000)]).toEqual([true, false]);
   });
 });
 

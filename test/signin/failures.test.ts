@@ -1,6 +1,7 @@
+import { inspect } from 'node:util';
 import flash from 'connect-flash';
 import cookieSession from 'cookie-session';
-import type { ErrorRequestHandler } from 'express';
+import type { ErrorRequestHandler, RequestHandler } from 'express';
 import express from 'express';
 import { Passport } from 'passport';
 import { ConfigError, type SparkAuthenticateOptions, SparkStrategy } from '../../src/index.js';
@@ -60,6 +61,28 @@ describe.each(['wall', 'routes'] as const)('a denial at a %s', (mount) => {
   });
 });
 
+// Anybody can send somebody a link to the callback, and would have the application say what it likes.
+it.each([
+  ['a denial', 'error=access_denied'],
+  ['an error', 'error=server_error&error_uri=https://evil.example.com/'],
+])('shows no words of %s that no attempt of this browser belongs to', async (_what, query) => {
+  const shown: unknown[] = [];
+  const { url } = await startApp({
+    routes: (app, passport) => {
+      app.get('/auth/spark/callback', (req, res, next) => {
+        const authenticate = passport.authenticate('spark', (error: unknown, _user: unknown, info: unknown) => {
+          shown.push(error, info);
+          res.json({});
+        }) as RequestHandler;
+        authenticate(req, res, next);
+      });
+    },
+  });
+  await new Visitor(url).page(`/auth/spark/callback?${query}&error_description=Call+0800+evil&state=unknown`);
+  expect(shown).toHaveLength(2);
+  expect(inspect(shown)).not.toMatch(/evil/);
+});
+
 it('tells the log the cause of a token error, the person what to do, and neither a secret', async () => {
   const warn = jest.spyOn(process, 'emitWarning').mockReturnValue();
   const { url, spark } = await startApp();
@@ -94,6 +117,19 @@ describe('when Spark does not say who signed in', () => {
       ['DELETE', 200],
     ]);
     expect((await person.call('/spark/v1/system')).status).toBe(401);
+  });
+
+  it('says so also when it does not take the tokens back', async () => {
+    const { url, spark } = await startApp();
+    const person = new Visitor(url);
+    const address = await person.goToSpark('/page');
+    spark.failNextCall({ code: 1026 }, 3);
+    expect((await person.back(address)).text).toContain('Spark did not say who you are');
+    expect(spark.requests().map(({ method, status }) => [method, status])).toEqual([
+      ['GET', 500],
+      ['GET', 500],
+      ['DELETE', 500],
+    ]);
   });
 
   it('does not ask again when Spark refuses', async () => {

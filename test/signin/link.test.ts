@@ -157,6 +157,31 @@ describe('the session link', () => {
     expect((await person.call('/spark/v1/my/account')).status).toBe(401);
   });
 
+  it('and the user are not there when the session could not be saved, though a later change of it is', async () => {
+    const store = new StumblingStore();
+    const { url } = await startApp({
+      session: { store },
+      routes: (app, passport, strategy) => {
+        withLocal(app, passport, strategy);
+        app.use((_error: Error, req: Request, res: Response, _next: NextFunction) => {
+          res
+            .status(500)
+            .json({ user: req.user ?? null, notice: Object.assign(req.session, { notice: 'sorry' }).notice });
+        });
+      },
+    });
+    const person = new Visitor(url);
+    const address = await person.goToSpark('/login');
+    store.stumbles = true;
+
+    expect((await person.back(address)).body).toEqual({ user: null, notice: 'sorry' });
+
+    const { session } = (await person.agent.get('/status')).body;
+    expect(session).toMatchObject({ notice: 'sorry' });
+    expect(session).not.toHaveProperty('spark');
+    expect(session.passport ?? {}).not.toHaveProperty('user');
+  });
+
   it('is not made for session: false', async () => {
     const tokenStore = new WatchedStore();
     const { url } = await startApp({

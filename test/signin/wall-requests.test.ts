@@ -3,6 +3,7 @@ import express from 'express';
 import session from 'express-session';
 import { Strategy as BearerStrategy } from 'passport-http-bearer';
 import { MemoryTokenStore, type SparkAuthenticateOptions, UnavailableError } from '../../src/index.js';
+import { rawCall } from '../proxy/support.js';
 import { startApp, type TestAppOptions } from '../support/app.js';
 import { answerSpark, Visitor } from '../support/visitor.js';
 
@@ -50,7 +51,16 @@ describe('in a frame', () => {
     expect(reply.status).toBe(401);
     expect(reply.text).toContain('<a href="/inner?a=1" target="_top">Sign in</a>');
     expect(reply.headers['content-security-policy']).toContain("frame-ancestors 'self'");
+    expect(reply.headers['referrer-policy']).toBe('no-referrer');
     expect(reply.headers['set-cookie']).toBeUndefined();
+  });
+
+  it('links to the very address, and to nothing that the address makes of it', async () => {
+    const { url } = await startApp();
+    const headers = Object.entries({ ...PAGE, Host: 'app', 'Sec-Fetch-Dest': 'iframe', Connection: 'close' });
+    const head = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+    const reply = await rawCall(url, `GET /a"b='c'&d=<e> HTTP/1.1\r\n${head}\r\n`);
+    expect(reply).toContain('<a href="/a&quot;b=&#39;c&#39;&amp;d=&lt;e&gt;" target="_top">');
   });
 
   it('passes who is signed in', async () => {

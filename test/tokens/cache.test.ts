@@ -40,6 +40,17 @@ it('serves what was read, counted down, and not beyond its time', () => {
   expect(cache.get('key')).toBeUndefined();
 });
 
+// Redis said what was left when it was asked, at the earliest.
+it('counts the time that the read took', () => {
+  const { cache, pass } = cacheAt();
+  const slow = cache.begin('key');
+  pass(3_000);
+  cache.end(slow, RECORD);
+  expect(cache.get('key')).toEqual({ ...RECORD, leftMs: 47_000, ageMs: 13_000 });
+  pass(2_000);
+  expect(cache.get('key')).toBeUndefined();
+});
+
 // Read, renew, and only then does the read's answer arrive: it is the generation whose refresh token is spent.
 it('does not take a slow read that a write has overtaken', () => {
   const { cache } = cacheAt();

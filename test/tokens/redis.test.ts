@@ -30,6 +30,10 @@ describe('RedisTokenStore', () => {
     await client.pexpire('app:tokens:one', 5_000);
     await store.read('one');
     expect(await client.pttl('app:tokens:one')).toBeGreaterThan(90_000); // slid by the read
+
+    await client.pexpire('app:tokens:one', 5_000);
+    await store.commit('one', 0, 'attempt', 'second', { ...TOKENS, afterRefusal: false });
+    expect(await client.pttl('app:tokens:one')).toBeGreaterThan(90_000); // and by a renewal
   });
 
   it('keeps adopted records without a time limit', async () => {
@@ -47,6 +51,27 @@ describe('RedisTokenStore', () => {
     await store.create('one', TOKENS);
     await client.script('FLUSH');
     expect((await store.read('one'))?.accessToken).toBe('access-secret');
+  });
+
+  // A renewal may reach Redis late: on its second way with the script's text, or over a slow connection.
+  it('does not remember what it read while a renewal was on its way', async () => {
+    const client = redis.connect();
+    let onTheWay = async (): Promise<unknown> => undefined;
+    const store = new RedisTokenStore({
+      eval: (...args) => client.eval(...args),
+      evalsha: async (...args) => {
+        const meanwhile = onTheWay;
+        onTheWay = async () => undefined;
+        await meanwhile();
+        return await client.evalsha(...args);
+      },
+    });
+    await store.create('one', TOKENS);
+    onTheWay = () => store.read('one');
+
+    await store.commit('one', 0, 'attempt', 'second', { ...TOKENS, accessToken: 'renewed', afterRefusal: false });
+
+    expect(await store.read('one')).toMatchObject({ accessToken: 'renewed', generation: 1 });
   });
 
   it('says unavailable within its time limit while Redis is away, and shows no token', async () => {

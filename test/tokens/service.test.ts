@@ -115,10 +115,34 @@ describe('when a token is renewed', () => {
   });
 
   it('never lets the hard limit eat a short life', async () => {
-    const { spark, age, token } = await bench({ expiresIn: 60 });
-    age(25_000); // 35 s left: above 1/20 of the life, although below 30 s would be the general limit
-    await token();
-    expect(spark.grants('refresh_token')).toHaveLength(0);
+    const { age, token, read } = await bench({ expiresIn: 60 });
+    const before = (await read())?.accessToken;
+    age(35_000); // 25 s left: above 1/20 of the life, although below 30 s, at which longer ones are waited for
+    expect(await token()).toBe(before);
+  });
+
+  it('does not renew people together who signed in together, and decides alike in every process', async () => {
+    let renewals = 0;
+    const renew = async (): Promise<Tokens> => {
+      renewals += 1;
+      return { accessToken: 'renewed', refreshToken: 'renewed too', lifetimeMs: DAY_MS };
+    };
+    const { service, another, age } = await bench({}, { renew });
+    const tokens = { accessToken: 'first', refreshToken: 'first too', lifetimeMs: DAY_MS };
+    const keys = await Promise.all(Array.from({ length: 40 }, () => service.create(tokens, {})));
+    age(DAY_MS * 0.525);
+
+    const other = another();
+    const counted: number[] = [];
+    for (const process of [service, other]) {
+      await Promise.all(keys.map((key) => process.accessToken(key)));
+      await process.drain();
+      counted.push(renewals);
+    }
+
+    expect(counted[0]).toBeGreaterThan(0);
+    expect(counted[0]).toBeLessThan(40);
+    expect(counted[1]).toBe(counted[0]);
   });
 
   it('keeps the old refresh token where the server sends no new one', async () => {
@@ -174,12 +198,100 @@ describe('one renewal', () => {
     expect(spark.grants('refresh_token')).toHaveLength(1);
   });
 
-  it('renews once when the API refuses for ever, and then lets the refusal stand', async () => {
-    const { spark, service, key } = await bench();
+  it('renews what another process brought meanwhile, when that has expired too', async () => {
+    let brought: Promise<unknown> | undefined;
+    const wrap = (store: TokenStore): TokenStore =>
+      Object.assign(Object.create(store) as TokenStore, {
+        claim: async (...args: Parameters<TokenStore['claim']>) => {
+          const expired = { accessToken: 'expired', refreshToken: 'next', lifetimeMs: 0, afterRefusal: false };
+          brought ??= store.commit(args[0], 0, 'other attempt', 'other commit', expired);
+          await brought;
+          return await store.claim(...args);
+        },
+      });
+    const renew = async ({ refreshToken }: TokenRecord): Promise<Tokens> => ({ accessToken: `by ${refreshToken}` });
+    const { age, token } = await bench({}, { wrap, renew });
+    age(DAY_MS);
+    expect(await token()).toBe('by next');
+  });
+
+  it('stops its heartbeat when it is over', async () => {
+    const begun = jest.spyOn(globalThis, 'setInterval');
+    const stopped = jest.spyOn(globalThis, 'clearInterval');
+    const renew = async (): Promise<Tokens> => ({ accessToken: 'renewed', lifetimeMs: DAY_MS });
+    const { age, token } = await bench({}, { renew });
+    age(DAY_MS);
+    begun.mockClear();
+    await token();
+    expect(begun).toHaveBeenCalledTimes(1);
+    expect(stopped).toHaveBeenCalledWith(begun.mock.results[0]?.value);
+    begun.mockRestore();
+    stopped.mockRestore();
+  });
+
+  it('renews once when the API refuses for ever, lets the refusal stand, and tries again after a while', async () => {
+    const { spark, service, key, age } = await bench();
     const refuse = (): Promise<string> =>
       service.use(key, async () => ({ value: '1020', expired: true, replayable: true }));
     for (let i = 0; i < 5; i += 1) expect(await refuse()).toBe('1020');
     expect(spark.grants('refresh_token')).toHaveLength(1);
+    age(30_000);
+    expect(await refuse()).toBe('1020');
+    expect(spark.grants('refresh_token')).toHaveLength(2);
+  });
+
+  it('renews what the API refused, although the renewal that it joined has found no more than that', async () => {
+    let claimed = (): void => undefined;
+    const claimable = new Promise<void>((resolve) => {
+      claimed = resolve;
+    });
+    const wrap = (store: TokenStore): TokenStore =>
+      Object.assign(Object.create(store) as TokenStore, {
+        claim: async (...args: Parameters<TokenStore['claim']>) => {
+          await claimable;
+          return await store.claim(...args);
+        },
+      });
+    const renew = async (): Promise<Tokens> => ({ accessToken: 'by the API', lifetimeMs: DAY_MS });
+    const { age, token, store, service, key } = await bench({}, { wrap, renew });
+    age(DAY_MS);
+    const first = token();
+    const brought = { accessToken: 'by another process', refreshToken: 'next', lifetimeMs: DAY_MS };
+    await store.commit(key, 0, 'other attempt', 'other commit', { ...brought, afterRefusal: false });
+
+    const second = service.use(key, async ({ accessToken, generation }) => {
+      setImmediate(claimed);
+      return { value: accessToken, expired: generation === 1, replayable: true };
+    });
+
+    expect(await Promise.all([first, second])).toEqual(['by another process', 'by the API']);
+  });
+
+  it.each([
+    ['two hundred requests for one person', 1, 200],
+    ['five thousand in one process', 25, 200],
+  ])('is waited for by %s at the most, until it is over', async (_what, people, each) => {
+    let answer = (): void => undefined;
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const renew = async (): Promise<Tokens> => {
+      await answered;
+      return { accessToken: 'renewed', refreshToken: 'next', lifetimeMs: DAY_MS };
+    };
+    const { service, age, key } = await bench({}, { renew });
+    const tokens = { accessToken: 'first', refreshToken: 'first too', lifetimeMs: DAY_MS };
+    const keys = await Promise.all(Array.from({ length: people }, () => service.create(tokens, {})));
+    age(DAY_MS);
+    const waiting = keys.flatMap((one) => Array.from({ length: each }, () => service.accessToken(one)));
+    const oneMore = people === 1 ? (keys[0] as string) : key;
+    await expect(service.accessToken(oneMore)).rejects.toMatchObject({ code: 'too_many_waiters' });
+
+    answer();
+
+    expect(new Set(await Promise.all(waiting))).toEqual(new Set(['renewed']));
+    age(DAY_MS);
+    expect(await service.accessToken(oneMore)).toBe('renewed');
   });
 });
 
@@ -265,11 +377,14 @@ describe('a renewal that fails', () => {
       await service.drain();
       age(60_000); // the back-off is over
     }
-    spark.failNextGrant({ kind: 'status', status: 500 });
-    expect(await token()).toBe(before);
-    await service.drain();
+    for (const status of [500, 429]) {
+      spark.failNextGrant({ kind: 'status', status });
+      expect(await token()).toBe(before);
+      await service.drain();
+      age(5_000); // these pass, and so does their back-off
+    }
 
-    expect(spark.grants('refresh_token')).toHaveLength(3);
+    expect(spark.grants('refresh_token')).toHaveLength(4);
     expect(warn.mock.calls).toEqual([
       [expect.stringContaining('invalid_client'), expect.objectContaining({ code: 'SPARK_RENEWAL' })],
     ]);
@@ -283,6 +398,17 @@ describe('a renewal that fails', () => {
     await expect(another().accessToken(key)).rejects.toThrow(UnavailableError);
     await expect(another().accessToken(key)).rejects.toMatchObject({ code: 'renewal_backoff' });
     expect(spark.grants('refresh_token')).toHaveLength(1);
+  });
+
+  it('makes nobody wait for longer than five minutes, whatever the server asks for', async () => {
+    const { spark, age, token } = await bench();
+    age(DAY_MS);
+    spark.failNextGrant({ kind: 'status', status: 503, retryAfter: 86_400 });
+    await expect(token()).rejects.toMatchObject({ code: 'renewal_failed', retryAfterMs: 300_000 });
+    age(299_000);
+    await expect(token()).rejects.toMatchObject({ code: 'renewal_backoff' });
+    age(1_000);
+    expect(await token()).toEqual(expect.any(String));
   });
 
   it('finds its way back after a lost answer on a server with a grace window', async () => {
@@ -317,6 +443,79 @@ describe('a renewal that fails', () => {
     age(DAY_MS * 0.5);
     expect(await token()).not.toBe(before);
   });
+
+  it('does not defer an uncertain refresh token when the API has refused the access token', async () => {
+    const { spark, key, age, token, service } = await bench({}, { onUnknown: 'defer' });
+    age(DAY_MS * 0.6);
+    spark.failNextGrant({ kind: 'reset' });
+    await token();
+    await service.drain();
+    age(60_000);
+
+    const sent = service.use(key, async ({ generation }) => ({
+      value: generation,
+      expired: generation === 0,
+      replayable: true,
+    }));
+
+    expect(await sent).toBe(1);
+  });
+});
+
+// A server with a grace window may give two processes a new refresh token each, and know the later one alone.
+describe('a renewal that lost against that of another process', () => {
+  async function lostRenewal(
+    refused: string,
+  ): Promise<Bench & { readonly spent: readonly string[]; readonly id: string }> {
+    const spent: string[] = [];
+    const next = (of: string): Tokens => ({ accessToken: `access of ${of}`, refreshToken: of, lifetimeMs: DAY_MS });
+    const renew = async ({ refreshToken = '' }: TokenRecord): Promise<Tokens> => {
+      spent.push(refreshToken);
+      if (refreshToken === refused) throw new TokenError('refused', 'invalid_grant');
+      if (refreshToken !== 'first') return next(`next of ${refreshToken}`);
+      await made.store.commit(id, 0, 'other attempt', 'other commit', { ...next('winner'), afterRefusal: false });
+      return next('loser');
+    };
+    const made = await bench({}, { renew });
+    const id = await made.service.create(next('first'), {});
+    made.age(DAY_MS);
+    expect(await made.service.accessToken(id)).toBe('access of winner');
+    return { ...made, spent, id };
+  }
+
+  it('is tried before anybody has to sign in again', async () => {
+    const { service, age, id, spent } = await lostRenewal('winner');
+    age(DAY_MS);
+    expect(await service.accessToken(id)).toBe('access of next of loser');
+    expect(spent).toEqual(['first', 'winner', 'loser']);
+  });
+
+  it('is forgotten when what has won is renewed', async () => {
+    const { service, age, id, spent } = await lostRenewal('next of winner');
+    age(DAY_MS);
+    expect(await service.accessToken(id)).toBe('access of next of winner');
+    age(DAY_MS);
+    await expect(service.accessToken(id)).rejects.toThrow(SignInRequiredError);
+    expect(spent).toEqual(['first', 'winner', 'next of winner']);
+  });
+});
+
+// Its answer came, and its write is on the way: the refresh token is spent, but nobody has to sign in.
+it('waits for the process that spent the refresh token before it calls a sign-in over', async () => {
+  let writeArrives = async (): Promise<void> => undefined;
+  const clock = { now: () => performance.now(), sleep: () => writeArrives() };
+  const renew = async (): Promise<Tokens> => {
+    throw new TokenError('spent', 'invalid_grant');
+  };
+  const { store, key, age, token, read } = await bench({}, { clock, renew });
+  await store.claim(key, (await read()) as TokenRecord, 'late attempt', 10_000);
+  age(DAY_MS); // and its lease has lapsed
+  const late = { accessToken: 'of the late process', refreshToken: 'next', lifetimeMs: DAY_MS, afterRefusal: false };
+  writeArrives = async () => {
+    await store.commit(key, 0, 'late attempt', 'late commit', late);
+  };
+
+  expect(await token()).toBe('of the late process');
 });
 
 describe('a store that fails', () => {
@@ -337,6 +536,32 @@ describe('a store that fails', () => {
     expect((await read())?.generation).toBe(1);
     expect((await read())?.accessToken).toBe(renewed);
     expect(spark.grants('refresh_token')).toHaveLength(1);
+  });
+
+  it('keeps what it could not store for longer than ten minutes, while others are renewed', async () => {
+    let now = 0;
+    const clock = { now: () => now, sleep: () => new Promise<void>((resolve) => setTimeout(resolve, 5)) };
+    let renewals = 0;
+    const renew = async (): Promise<Tokens> => {
+      renewals += 1;
+      return { accessToken: `renewed ${renewals}`, refreshToken: 'next', lifetimeMs: DAY_MS };
+    };
+    let away = true;
+    const { age, token, read, service } = await bench(
+      {},
+      { clock, renew, wrap: (store) => failing(store, 'commit', () => away) },
+    );
+    const other = await service.create({ accessToken: 'of another', refreshToken: 'another', lifetimeMs: DAY_MS }, {});
+    age(DAY_MS);
+    expect(await token()).toBe('renewed 1');
+    now += 11 * 60_000;
+
+    expect(await service.accessToken(other)).toBe('renewed 2');
+
+    expect(await token()).toBe('renewed 1');
+    away = false;
+    await service.drain();
+    expect(await read()).toMatchObject({ accessToken: 'renewed 1', generation: 1 });
   });
 
   it('offers a renewal again to a store that has gone back', async () => {
@@ -366,6 +591,33 @@ describe('a store that fails', () => {
 
     expect(await token()).toBe(old.accessToken);
     expect((await read())?.generation).toBe(0);
+  });
+
+  // The store knows the spent refresh token alone: to send it again would end the sign-in.
+  it('gets the renewal that it lacks before the next one, when both are due as it comes back', async () => {
+    const clock = { now: () => performance.now() + passed, sleep: () => new Promise<void>(() => undefined) };
+    let passed = 0;
+    let away = true;
+    const spent: (string | undefined)[] = [];
+    const renew = async ({ refreshToken }: TokenRecord): Promise<Tokens> => {
+      spent.push(refreshToken);
+      return { accessToken: `access ${spent.length}`, refreshToken: `refresh ${spent.length}`, lifetimeMs: 60_000 };
+    };
+    const { age, token, read } = await bench(
+      {},
+      { clock, renew, wrap: (store) => failing(store, 'commit', () => away) },
+    );
+    const first = (await read())?.refreshToken;
+    age(DAY_MS);
+    expect(await token()).toBe('access 1');
+    passed += 60_000;
+    age(60_000);
+    away = false;
+
+    expect(await token()).toBe('access 2');
+
+    expect(spent).toEqual([first, 'refresh 1']);
+    expect(await read()).toMatchObject({ accessToken: 'access 2', generation: 2 });
   });
 
   it('is waited for by drain within its limit, and not any more afterwards', async () => {
@@ -414,6 +666,23 @@ describe('a store that fails', () => {
     expect((await read())?.generation).toBe(1);
   });
 
+  it('is waited for by drain also when the renewal is still under way', async () => {
+    let commits = 0;
+    const failsOnce = (): boolean => {
+      commits += 1;
+      return commits === 1;
+    };
+    const { spark, age, token, service, read } = await bench(
+      {},
+      { wrap: (store) => failing(store, 'commit', failsOnce) },
+    );
+    age(DAY_MS * 0.6);
+    spark.delayNextGrant(50);
+    await token();
+    await service.drain();
+    expect(await read()).toMatchObject({ generation: 1 });
+  });
+
   it('is not the only one: drain waits no longer than its limit for a token endpoint either', async () => {
     let answer = (_tokens: Tokens): void => undefined;
     const renew = (): Promise<Tokens> =>
@@ -444,13 +713,14 @@ describe('a store that fails', () => {
     let away = true;
     let now = 0;
     const clock = { now: () => now, sleep: () => new Promise<void>((resolve) => setTimeout(resolve, 5)) };
-    const { age, token, read, service } = await bench(
+    const { age, token, read, service, key } = await bench(
       {},
       { clock, wrap: (store) => failing(store, 'commit', () => away) },
     );
     age(DAY_MS);
     await token();
     now += DAY_MS / 4; // the store is away for six hours
+    expect(await service.peek(key)).toMatchObject({ generation: 1, leftMs: (DAY_MS * 3) / 4 });
     away = false;
     await service.drain();
     const record = await read();
@@ -509,6 +779,27 @@ describe('sign-out', () => {
     await expect(token()).rejects.toMatchObject({ name: 'SignInRequiredError', code: 'sign_in_required' });
   });
 
+  it('ends a request that waits for a renewal which is refused', async () => {
+    const renew = async (): Promise<Tokens> => {
+      await store.remove(key);
+      throw new TokenError('revoked', 'invalid_grant');
+    };
+    const { age, token, store, key } = await bench({}, { renew });
+    age(DAY_MS - 20_000); // the access token lives on for a while
+
+    await expect(token()).rejects.toMatchObject({ name: 'SignInRequiredError', code: 'sign_in_required' });
+  });
+
+  it('answers, and ends, a renewal that the store has not got yet', async () => {
+    const { age, token, service, key } = await bench({}, { wrap: (store) => failing(store, 'commit', () => true) });
+    age(DAY_MS);
+    const renewed = await token();
+
+    expect(await service.remove(key)).toMatchObject({ accessToken: renewed, generation: 1 });
+
+    await expect(token()).rejects.toThrow(SignInRequiredError);
+  });
+
   it('fails while the store is away, and can be tried again: the tokens may have to be revoked', async () => {
     let away = true;
     const { service, key, read } = await bench({}, { wrap: (store) => failing(store, 'read', () => away) });
@@ -527,6 +818,7 @@ it('treats the record of another client as absent', async () => {
   expect(await service.peek(key)).toBeDefined();
   expect(await other.peek(key)).toBeUndefined();
   await expect(other.accessToken(key)).rejects.toThrow(SignInRequiredError);
+  expect(await other.remove(key)).toBeUndefined(); // else it would revoke them
 });
 
 describe('tokens that were issued beforehand', () => {
@@ -669,6 +961,22 @@ describe('tokens that were issued beforehand', () => {
     await another().adopt('office', { ...tokens, accessToken: 'of another account' });
 
     expect(await service.accessToken('adopted:office')).toBe('of another account');
+    expect(await store.read('adopted:office')).toMatchObject({ accessToken: 'of another account', generation: 0 });
+  });
+
+  it('hold against a renewal of those before, which the store has not got yet', async () => {
+    let away = true;
+    const renew = async (): Promise<Tokens> => ({ ...tokens, accessToken: 'renewed' });
+    const { service, store, age } = await bench({}, { renew, wrap: (inner) => failing(inner, 'commit', () => away) });
+    await service.adopt('office', tokens);
+    age(DAY_MS);
+    expect(await service.accessToken('adopted:office')).toBe('renewed');
+    await store.remove('adopted:office');
+    await service.adopt('office', { ...tokens, accessToken: 'of another account' });
+
+    away = false;
+    await service.drain();
+
     expect(await store.read('adopted:office')).toMatchObject({ accessToken: 'of another account', generation: 0 });
   });
 
