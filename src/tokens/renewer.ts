@@ -125,6 +125,7 @@ export class Renewer {
           await this.clock.sleep(25 + Math.random() * 75);
           break;
         case 'fresh':
+          if (await this.offerAgain(key, answer.record)) break;
           if (!this.needsRenewal(answer.record)) {
             this.publish(key, 'fresh', began);
             return { record: answer.record, at };
@@ -134,6 +135,7 @@ export class Renewer {
         case 'granted':
           // A process that was frozen meanwhile may have lost the claim again: the store knows.
           if (this.clock.now() - at > LEASE_MS / 2) break;
+          if (await this.offerAgain(key, answer.record)) break;
           return await this.spend(key, { ...answer, at, attemptId, began, afterRefusal });
       }
     }
@@ -154,6 +156,18 @@ export class Renewer {
   forget(key: string): void {
     this.recent.forget(key);
     this.spares.delete(key);
+  }
+
+  /**
+   * Does the store say less than what we renewed, because it failed over? Then it gets that again: the refresh token that
+   * it knows is spent.
+   */
+  private async offerAgain(key: string, stored: TokenRecord): Promise<boolean> {
+    const ahead = this.recent.ahead(key, stored, this.clock.now());
+    if (!ahead) return false;
+    const answer = await this.recent.save(this.store, key, ahead, this.clock.now());
+    if (answer.kind === 'gone') throw new SignedOutError();
+    return true;
   }
 
   private needsRenewal(record: TokenRecord): boolean {

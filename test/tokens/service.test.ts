@@ -577,6 +577,33 @@ describe('a store that fails', () => {
     expect(spark.grants('refresh_token')).toHaveLength(1);
   });
 
+  // The store knows a spent refresh token again, and a server that detects reuse would end the sign-in for it.
+  it.each([
+    ['the renewed access token', 1],
+    ['the access token before, of a request that was slow', 0],
+  ])('offers a renewal again before the next one, when the API refuses %s', async (_name, generation) => {
+    const { spark, age, token, store, service, read, key } = await bench({ rotation: 'strict', reuseDetection: true });
+    const old = (await read()) as TokenRecord;
+    const renewOnce = async (): Promise<void> => {
+      age(DAY_MS);
+      await token();
+    };
+    if (generation === 1) await renewOnce();
+    const slow = service.use(key, async (record) => {
+      if (record.generation > generation) return { value: record.generation, expired: false, replayable: true };
+      if (generation === 0) await renewOnce();
+      await store.remove(key);
+      await store.create(key, old);
+      return { value: record.generation, expired: true, replayable: true };
+    });
+
+    expect(await slow).toBe(generation + 1);
+
+    const sent = spark.grants('refresh_token').map(({ refreshToken }) => refreshToken);
+    expect(new Set(sent).size).toBe(sent.length);
+    expect(spark.acceptsRefreshToken((await read())?.refreshToken ?? '')).toBe(true);
+  });
+
   it('offers no renewal again that is ten minutes old', async () => {
     let now = 0;
     const clock = { now: () => now, sleep: () => new Promise<void>((resolve) => setTimeout(resolve, 5)) };
