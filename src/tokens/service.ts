@@ -216,6 +216,8 @@ export class TokenService {
   /** The API refused this access token as expired. Answers the one to try next; undefined: let the refusal stand. */
   private async afterRefusal(key: string, refused: TokenRecord): Promise<TokenRecord | undefined> {
     if (refused.state === 'dead' || !this.renewer.renewable(refused)) {
+      // A wall that went on letting this person pass would leave them no way to sign in again.
+      if (refused.state === 'live') await this.store.markDead(key, refused);
       throw new SignInRequiredError('The sign-in has expired. Sign in again.');
     }
     if (refused.afterRefusal && refused.ageMs < REFUSED_AGAIN_MS) return undefined;

@@ -211,6 +211,27 @@ describe('in a chain with bearer tokens', () => {
   });
 });
 
+// A wall that let this person pass for ever, while every call is refused, would leave no way to sign in.
+it('sends people to Spark whose tokens have expired and can not be renewed', async () => {
+  class WithoutRefreshTokens extends MemoryTokenStore {
+    override async create(key: string, record: Parameters<MemoryTokenStore['create']>[1]): Promise<boolean> {
+      return await super.create(key, { ...record, refreshToken: undefined });
+    }
+  }
+  const { url, spark } = await startApp({ strategy: { tokenStore: new WithoutRefreshTokens() } });
+  const person = new Visitor(url);
+  await person.signIn('/page');
+  expect((await person.page('/page')).status).toBe(200);
+  spark.expireAllAccessTokens();
+
+  expect((await person.call('/spark/v1/my/account')).status).toBe(401);
+  expect((await person.page('/page')).status).toBe(302);
+
+  await person.signIn('/page');
+  expect((await person.page('/page')).status).toBe(200);
+  expect((await person.call('/spark/v1/my/account')).status).toBe(200);
+});
+
 describe('while something is away', () => {
   // express-session goes on without a session then, and passport.session(), which comes before the wall, errs by itself.
   it('never redirects when the session store is, for pages and programs', async () => {
