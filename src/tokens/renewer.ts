@@ -33,7 +33,7 @@ export interface Clock {
 
 const LEASE_MS = 10_000;
 const HEARTBEAT_MS = 3_000;
-/** Longer than any holder can be at it: its POST's deadline and one lease. */
+/** Longer than a holder is at it: the default deadline of its POST, and one lease. */
 const HELD_MS = 75_000;
 const LATE_WRITER_MS = 5_000;
 const TRANSIENT_BACKOFF_MS = 2_000;
@@ -101,8 +101,20 @@ export class Renewer {
 
   /** Renews, unless another process has done so meanwhile. @throws SignInRequiredError, UnavailableError */
   async renew(key: string, first: TokenRecord, afterRefusal: boolean): Promise<Reading> {
-    const attemptId = randomId();
     const began = this.clock.now();
+    try {
+      return await this.claimed(key, { first, began, afterRefusal });
+    } catch (error) {
+      if (error instanceof SignedOutError) this.publish(key, 'signed-out', began);
+      throw error;
+    }
+  }
+
+  private async claimed(
+    key: string,
+    { first, began, afterRefusal }: { first: TokenRecord; began: number; afterRefusal: boolean },
+  ): Promise<Reading> {
+    const attemptId = randomId();
     let seen: Seen = first;
     // The store knows an older refresh token alone, which is spent: it gets the renewal that it lacks before the next one.
     const unsaved = this.recent.unsaved(key);
@@ -114,6 +126,7 @@ export class Renewer {
         case 'gone':
           throw new SignedOutError();
         case 'dead':
+          this.publish(key, 'dead', began);
           throw new SignInRequiredError('The sign-in has expired. Sign in again.');
         case 'backoff':
           this.publish(key, 'backoff', began);
@@ -139,6 +152,7 @@ export class Renewer {
           return await this.spend(key, { ...answer, at, attemptId, began, afterRefusal });
       }
     }
+    this.publish(key, 'held', began);
     throw new UnavailableError('Another process is still renewing the sign-in.', { code: 'renewal_held' });
   }
 
@@ -256,7 +270,9 @@ export class Renewer {
           await this.saved(key, claim.began, renewal);
           return;
         } catch (error) {
-          if (error instanceof SignInRequiredError) return;
+          if (!(error instanceof SignInRequiredError)) continue;
+          this.publish(key, 'signed-out', claim.began);
+          return;
         }
       }
     })().finally(() => this.saving.delete(task));

@@ -254,12 +254,13 @@ export class TokenService {
   }
 
   private async renewedOrStillValid(key: string, reading: Reading): Promise<TokenRecord> {
+    const began = this.clock.now();
     try {
       return (await this.renewal(key, reading.record, false)).record;
     } catch (error) {
       const left = this.left(reading);
       if (error instanceof SignedOutError || left === undefined || left <= 0) throw error;
-      publishRenewal(this.options.clientID, key, 'served-stale', 0);
+      publishRenewal(this.options.clientID, key, 'served-stale', this.clock.now() - began);
       return reading.record;
     }
   }

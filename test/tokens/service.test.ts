@@ -1028,20 +1028,97 @@ describe('tokens that were issued beforehand', () => {
 
 it('publishes what became of each renewal, without token or key', async () => {
   const { age, token, key, read } = await bench();
-  const events: RenewalEvent[] = [];
-  const listen = (event: unknown): void => {
-    events.push(event as RenewalEvent);
-  };
-  subscribe(RENEWAL_CHANNEL, listen);
   age(DAY_MS);
-  await Promise.all([token(), token()]);
-  unsubscribe(RENEWAL_CHANNEL, listen);
+
+  const events = await eventsOf(() => Promise.all([token(), token()]));
 
   expect(events.map(({ outcome }) => outcome)).toEqual(['joined', 'renewed']);
   const text = JSON.stringify(events);
   expect(text).not.toContain(key);
   expect(text).not.toContain((await read())?.accessToken);
 });
+
+describe('the outcome of a renewal that is published', () => {
+  /** What the API's refusal of an access token leads to, when somebody did something to its record meanwhile. */
+  async function refusedAfter(
+    meanwhile: (bench: Bench, record: TokenRecord) => Promise<unknown>,
+  ): Promise<RenewalEvent[]> {
+    const setting = await bench();
+    return await eventsOf(() =>
+      setting.service.use(setting.key, async (record) => {
+        await meanwhile(setting, record);
+        return { value: undefined, expired: true, replayable: true };
+      }),
+    );
+  }
+
+  it('is signed-out when the person signed out meanwhile', async () => {
+    const events = await refusedAfter(({ store, key }) => store.remove(key));
+    expect(events).toEqual([expect.objectContaining({ outcome: 'signed-out' })]);
+  });
+
+  it('is signed-out when the person signed out while the token endpoint was asked', async () => {
+    const events = await refusedAfter(async ({ spark, store, key }) => {
+      spark.delayNextGrant(100);
+      setTimeout(() => void store.remove(key), 50);
+    });
+    expect(events).toEqual([expect.objectContaining({ outcome: 'signed-out' })]);
+  });
+
+  it('is dead when another process found the refresh token spent', async () => {
+    const events = await refusedAfter(({ store, key }, record) => store.markDead(key, record));
+    expect(events).toEqual([expect.objectContaining({ outcome: 'dead' })]);
+    expect(events[0]).not.toHaveProperty('code');
+  });
+
+  it('is held when another process does not end it', async () => {
+    let now = 0;
+    const clock = {
+      now: () => now,
+      sleep: async (ms: number): Promise<void> => {
+        now += ms;
+      },
+    };
+    const { service, store, key } = await bench({}, { clock });
+    const events = await eventsOf(() =>
+      service.use(key, async (record) => {
+        await store.claim(key, record, 'of another process', 600_000);
+        return { value: undefined, expired: true, replayable: true };
+      }),
+    );
+    expect(events).toEqual([expect.objectContaining({ outcome: 'held' })]);
+    expect(events[0]?.durationMs).toBeGreaterThanOrEqual(75_000);
+  });
+
+  it('is served-stale, with how long the request waited, when nobody could renew a token that lives', async () => {
+    const { spark, age, token, read } = await bench();
+    const before = (await read())?.accessToken;
+    age(DAY_MS - 20_000);
+    spark.delayNextGrant(60);
+    spark.failNextGrant({ kind: 'status', status: 503 });
+
+    let served: string | undefined;
+    const events = await eventsOf(async () => {
+      served = await token();
+    });
+
+    expect(served).toBe(before);
+    expect(events.map(({ outcome }) => outcome)).toEqual(['unknown', 'served-stale']);
+    expect(events[1]?.durationMs).toBeGreaterThanOrEqual(50);
+  });
+});
+
+/** What is published of renewals while this runs, whether it succeeds or not. */
+async function eventsOf(work: () => Promise<unknown>): Promise<RenewalEvent[]> {
+  const events: RenewalEvent[] = [];
+  const listen = (event: unknown): void => {
+    events.push(event as RenewalEvent);
+  };
+  subscribe(RENEWAL_CHANNEL, listen);
+  await work().catch(() => undefined);
+  unsubscribe(RENEWAL_CHANNEL, listen);
+  return events;
+}
 
 /** A store one of whose calls rejects while `when` says so. */
 function failing(store: TokenStore, call: keyof TokenStore, when: () => boolean): TokenStore {
