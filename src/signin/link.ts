@@ -43,6 +43,13 @@ export function hasUser(session: object): boolean {
   return userDigest(session) !== undefined;
 }
 
+/** How long this session lives after its last use, where express-session was told (`cookie.maxAge`). */
+export function lifeMsOf(session: object): number | undefined {
+  const { cookie } = session as { readonly cookie?: { readonly originalMaxAge?: unknown } };
+  const life = cookie?.originalMaxAge;
+  return typeof life === 'number' && life > 0 ? life : undefined;
+}
+
 export function writeLink(session: object, sessionKey: string, key: string): void {
   const link: SessionLink = { key, user: userDigest(session) ?? '' };
   (session as SessionLike)[sessionKey] = link;

@@ -2,7 +2,16 @@ import type { IncomingMessage } from 'node:http';
 import { SignInRequiredError, UnavailableError } from '../errors.js';
 import type { TokenOrigin, Tokens } from '../tokens/record.js';
 import type { TokenService } from '../tokens/service.js';
-import { findLink, hasUser, needServerSession, rememberLink, removeLink, saveSession, writeLink } from './link.js';
+import {
+  findLink,
+  hasUser,
+  lifeMsOf,
+  needServerSession,
+  rememberLink,
+  removeLink,
+  saveSession,
+  writeLink,
+} from './link.js';
 
 /** What a sign-in brought, on its way into the session. */
 export interface SignIn {
@@ -101,7 +110,7 @@ async function linkNewTokens(
 ): Promise<void> {
   needServerSession(sessionOf(req));
   const previous = findLink(req.session, sessionKey);
-  const key = await service.create(tokens, origin);
+  const key = await service.create(tokens, { ...origin, keepMs: lifeMsOf(sessionOf(req)) });
   try {
     await before?.();
     const session = sessionOf(req); // not the one of before

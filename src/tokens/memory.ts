@@ -21,7 +21,8 @@ export interface MemoryTokenStoreOptions {
 interface Entry {
   tokens: Omit<TokenRecord, 'leftMs' | 'ageMs'>;
   storedAt: number;
-  permanent: boolean;
+  /** After its last use. Infinite: for ever. */
+  keepMs: number;
   usedAt: number;
   claim: { attemptId: string; leaseUntil: number } | undefined;
   outcomeUnknown: boolean;
@@ -55,11 +56,11 @@ export class MemoryTokenStore implements TokenStore {
     this.dropLapsed();
     const present = this.entry(key);
     if (present) return present.tokens.commitId === record.commitId;
-    const { permanent, ...tokens } = record;
+    const { permanent, keepMs = 0, ...tokens } = record;
     this.entries.set(key, {
       tokens: { ...tokens, generation: 0, rootId: record.commitId, state: 'live', afterRefusal: false },
       storedAt: this.now(),
-      permanent: permanent ?? false,
+      keepMs: permanent ? Number.POSITIVE_INFINITY : Math.max(this.ttlMs, keepMs),
       usedAt: this.now(),
       claim: undefined,
       outcomeUnknown: false,
@@ -156,7 +157,7 @@ export class MemoryTokenStore implements TokenStore {
   }
 
   private lapsed(entry: Entry): boolean {
-    return !entry.permanent && entry.usedAt + this.ttlMs <= this.now();
+    return entry.usedAt + entry.keepMs <= this.now();
   }
 
   private used(key: string, entry: Entry): Entry {
@@ -168,9 +169,8 @@ export class MemoryTokenStore implements TokenStore {
 
   private dropLapsed(): void {
     for (const [key, entry] of this.entries) {
-      if (entry.permanent) continue;
-      if (!this.lapsed(entry)) return;
-      this.entries.delete(key);
+      if (this.lapsed(entry)) this.entries.delete(key);
+      else if (entry.keepMs === this.ttlMs) return; // all that come after it are younger
     }
   }
 

@@ -10,6 +10,7 @@ import { createHash } from 'node:crypto';
  *   s   state: live or dead                   bl  both and g, sealed: with encryption
  *   sa  when these tokens were stored         lt  lifetime of the access token; absent: it never expires
  *   ar  1: the API refused the one before     pm  1: kept without a time limit
+ *                                             km  kept for so long after its last use, where the TTL is shorter
  *
  *   ci  client id                             ca  the claim: attempt id of its holder
  *   ro  role                                  cl  when its lease runs out
@@ -25,13 +26,20 @@ export interface Script {
   readonly sha1: string;
 }
 
-/** Each script has `key` and `now` (milliseconds, Redis' clock) and `record()`, which answers both as the store reads them. */
+/**
+ * Each script has `key` and `now` (milliseconds, Redis' clock), `record()`, which answers both as the store reads them, and
+ * `used(ttl)`, which the record lives on from.
+ */
 function script(body: string): Script {
   const text = `local key = KEYS[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function get(field) return redis.call('HGET', key, field) end
 local function record() return {string.format('%d', now), redis.call('HGETALL', key)} end
+local function used(ttl)
+  if get('pm') then return end
+  redis.call('PEXPIRE', key, string.format('%d', math.max(tonumber(ttl), tonumber(get('km') or '0'))))
+end
 ${body}`;
   return { text, sha1: createHash('sha1').update(text).digest('hex') };
 }
@@ -43,13 +51,13 @@ if redis.call('EXISTS', key) == 1 then
   return 0
 end
 redis.call('HSET', key, 'g', 0, 's', 'live', 'sa', string.format('%d', now), unpack(ARGV, 3))
-if not get('pm') then redis.call('PEXPIRE', key, ARGV[1]) end
+used(ARGV[1])
 return 1`);
 
 /** ARGV: TTL. */
 export const READ = script(`
 if redis.call('EXISTS', key) == 0 then return false end
-if not get('pm') then redis.call('PEXPIRE', key, ARGV[1]) end
+used(ARGV[1])
 return record()`);
 
 /** ARGV: commit id that was seen, attempt id, lease. */
@@ -82,7 +90,7 @@ if get('c') == ARGV[2] then return {'committed', '', record()} end
 if tonumber(get('g')) > tonumber(ARGV[1]) then return {'stale', '', record()} end
 redis.call('HDEL', key, 'at', 'rt', 'bl', 'lt', 'ar', 'ca', 'cl', 'ou', 'bo')
 redis.call('HSET', key, 'g', string.format('%d', ARGV[1] + 1), 'c', ARGV[2], 's', 'live', 'sa', string.format('%d', now), unpack(ARGV, 4))
-if not get('pm') then redis.call('PEXPIRE', key, ARGV[3]) end
+used(ARGV[3])
 return {'committed', '', record()}`);
 
 /** ARGV: attempt id, outcome, back-off. */

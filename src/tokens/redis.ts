@@ -109,6 +109,7 @@ export class RedisTokenStore implements TokenStore {
       gr: record.grant,
       sc: record.scope,
       pm: record.permanent ? '1' : undefined,
+      km: record.keepMs === undefined ? undefined : Math.ceil(record.keepMs),
     });
     return (await this.write(CREATE, key, [this.ttlMs, record.commitId, ...fields])) === 1;
   }

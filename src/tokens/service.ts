@@ -7,7 +7,7 @@ import { publishRenewal } from './events.js';
 import { RecentRenewals, type Renewal } from './recent.js';
 import { randomId, type TokenOrigin, type TokenRecord, type Tokens } from './record.js';
 import { type Clock, type Reading, type RenewalOptions, Renewer, SignedOutError } from './renewer.js';
-import { guarded, type TokenStore } from './store.js';
+import { guarded, type NewTokenRecord, type TokenStore } from './store.js';
 
 /** What became of an access token that was sent to the API. */
 export interface Sent<T> {
@@ -96,7 +96,10 @@ export class TokenService {
   }
 
   /** Stores the tokens of a sign-in under a new random key, which it answers. */
-  async create(tokens: Tokens, origin: Omit<TokenOrigin, 'clientID'>): Promise<string> {
+  async create(
+    tokens: Tokens,
+    origin: Omit<TokenOrigin, 'clientID'> & Pick<NewTokenRecord, 'keepMs'>,
+  ): Promise<string> {
     const key = randomId(32);
     await this.store.create(key, { ...tokens, ...origin, clientID: this.options.clientID, commitId: randomId() });
     return key;

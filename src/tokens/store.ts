@@ -6,6 +6,8 @@ export interface NewTokenRecord extends Tokens, TokenOrigin {
   readonly commitId: string;
   /** Keep without a time limit (single-session keys), instead of the store's TTL. */
   readonly permanent?: boolean | undefined;
+  /** Keep for at least so long after the last use, in milliseconds: as the session lives that the record belongs to. */
+  readonly keepMs?: number | undefined;
 }
 
 /** What to store after a renewal. Where the server gave no new refresh token, the caller puts the old one here again. */

@@ -84,6 +84,23 @@ async function moreTokens(person: Visitor): Promise<string> {
   return encodeURIComponent(await grant.text());
 }
 
+// A record that lapses before its session would sign this person out.
+it.each([
+  [{ maxAge: 90 * 24 * 3_600_000 }, 90 * 24 * 3_600_000],
+  [{}, undefined],
+])('the record of a sign-in is kept as long as the session: %j', async (cookie, keepMs) => {
+  const kept: unknown[] = [];
+  class Store extends MemoryTokenStore {
+    override async create(...args: Parameters<MemoryTokenStore['create']>): Promise<boolean> {
+      kept.push(args[1].keepMs);
+      return await super.create(...args);
+    }
+  }
+  const { url } = await startApp({ strategy: { tokenStore: new Store() }, session: { cookie } });
+  await new Visitor(url).signIn('/page');
+  expect(kept).toEqual([keepMs]);
+});
+
 describe('the session link', () => {
   it('holds a key and a digest, and never a token', async () => {
     const { url } = await startApp({ routes: withLocal });

@@ -30,6 +30,20 @@ it('keeps a record for its TTL after the last renewal', async () => {
   expect(await store.read('one')).toBeUndefined();
 });
 
+it('keeps a record as long as its session lives, where that is longer, and drops others that lapse behind it', async () => {
+  const { store, pass } = storeAt(1_000);
+  await store.create('long', { ...TOKENS, commitId: 'first', keepMs: 3_000 });
+  await store.create('short', { ...TOKENS, commitId: 'first', accessToken: 'of who stays away', keepMs: 10 });
+  pass(2_900);
+  await store.create('new', { ...TOKENS, commitId: 'first' });
+  expect(inspect(store, { depth: 5, showHidden: true })).not.toContain('of who stays away');
+  expect(await store.read('long')).toBeDefined();
+  pass(2_900);
+  expect(await store.read('long')).toBeDefined();
+  pass(3_000);
+  expect(await store.read('long')).toBeUndefined();
+});
+
 // Nobody asks for the tokens of who stays away: without this they would fill the process.
 it('drops what has lapsed when somebody signs in, also behind a record without a time limit', async () => {
   const { store, pass } = storeAt(1_000);

@@ -36,6 +36,22 @@ describe('RedisTokenStore', () => {
     expect(await client.pttl('app:tokens:one')).toBeGreaterThan(90_000); // and by a renewal
   });
 
+  it('keeps a record as long as its session lives, where that is longer than the TTL', async () => {
+    const client = redis.connect();
+    const store = new RedisTokenStore(client, { ttlMs: 100_000, cacheMs: 0 });
+    const life = async (): Promise<number> => {
+      const left = await client.pttl('spark:token:one');
+      await client.pexpire('spark:token:one', 5_000);
+      return left;
+    };
+    await store.create('one', { ...TOKENS, keepMs: 500_000 });
+    expect(await life()).toBeGreaterThan(490_000);
+    await store.read('one');
+    expect(await life()).toBeGreaterThan(490_000);
+    await store.commit('one', 0, 'attempt', 'second', { ...TOKENS, afterRefusal: false });
+    expect(await life()).toBeGreaterThan(490_000);
+  });
+
   it('keeps adopted records without a time limit', async () => {
     const client = redis.connect();
     const store = new RedisTokenStore(client);
