@@ -1,5 +1,7 @@
 import type { RequestHandler } from 'express';
 import { MemoryTokenStore, RedisTokenStore, type SparkStrategyOptions } from '../../src/index.js';
+import { verifyAssertion } from '../../src/signin/assertion.js';
+import { Once } from '../../src/signin/once.js';
 import { startApp, type TestApp } from '../support/app.js';
 import { type RedisServer, startRedis } from '../support/redis.js';
 import { serve } from '../support/server.js';
@@ -81,6 +83,20 @@ describe('a verified assertion', () => {
       { message: 'The assertion is refused: the provider does not know it.', code: 'assertion_invalid' },
       403,
     ]);
+  });
+
+  // Who can put a redirect on the provider's address could say of every assertion that it is valid.
+  it('is not asked about elsewhere, though the provider redirects there', async () => {
+    const elsewhere = await serve((_req, res) => res.end('is_valid:true\n'));
+    const provider = await serve((_req, res) => res.writeHead(307, { location: elsewhere.url }).end());
+    const names = ['op_endpoint', 'return_to', 'response_nonce', 'assoc_handle', 'spark.code'];
+    const fields = new Map([...names, 'sig'].map((name) => [name, 'value']));
+    fields.set('response_nonce', `${new Date().toISOString().slice(0, 19)}Zabc`).set('signed', names.join());
+    const once = new Once(new MemoryTokenStore());
+
+    const verified = verifyAssertion(fields, { endpoint: provider.url, headers: {}, timeoutMs: 5_000, once });
+
+    await expect(verified).rejects.toMatchObject({ code: 'verification_failed' });
   });
 
   it('waits for nobody: a provider that does not answer the question ends in a page, not in a sign-in', async () => {
