@@ -17,6 +17,14 @@ async function backBy(app: TestApp, change: (address: URL) => void): Promise<{ s
   return await person.back(address.href);
 }
 
+/** The least that an assertion holds, with a nonce that was made so many minutes ago. */
+function fieldsMade(minutesAgo: number): Map<string, string> {
+  const names = ['op_endpoint', 'return_to', 'response_nonce', 'assoc_handle', 'spark.code'];
+  const fields = new Map([...names, 'sig'].map((name) => [name, 'value']));
+  const made = new Date(Date.now() - minutesAgo * 60_000).toISOString().slice(0, 19);
+  return fields.set('response_nonce', `${made}Zabc`).set('signed', names.join());
+}
+
 describe('a verified assertion', () => {
   it('signs in, by Private and IDX keys', async () => {
     for (const role of ['private', 'idx'] as const) {
@@ -85,16 +93,28 @@ describe('a verified assertion', () => {
     ]);
   });
 
+  it.each([
+    [16, 'refused'],
+    [14, 'taken'],
+    [-4, 'taken'], // a clock that is ahead of ours
+    [-6, 'refused'],
+  ])('of %i minutes is %s, whatever the provider says of it', async (minutesAgo, end) => {
+    const { url: endpoint } = await serve((_req, res) => res.end('is_valid:true\n'));
+    const once = new Once(new MemoryTokenStore());
+
+    const verified = verifyAssertion(fieldsMade(minutesAgo), { endpoint, headers: {}, timeoutMs: 5_000, once });
+
+    if (end === 'taken') expect((await verified).get('spark.code')).toBe('value');
+    else await expect(verified).rejects.toMatchObject({ code: 'assertion_invalid' });
+  });
+
   // Who can put a redirect on the provider's address could say of every assertion that it is valid.
   it('is not asked about elsewhere, though the provider redirects there', async () => {
     const elsewhere = await serve((_req, res) => res.end('is_valid:true\n'));
     const provider = await serve((_req, res) => res.writeHead(307, { location: elsewhere.url }).end());
-    const names = ['op_endpoint', 'return_to', 'response_nonce', 'assoc_handle', 'spark.code'];
-    const fields = new Map([...names, 'sig'].map((name) => [name, 'value']));
-    fields.set('response_nonce', `${new Date().toISOString().slice(0, 19)}Zabc`).set('signed', names.join());
     const once = new Once(new MemoryTokenStore());
 
-    const verified = verifyAssertion(fields, { endpoint: provider.url, headers: {}, timeoutMs: 5_000, once });
+    const verified = verifyAssertion(fieldsMade(0), { endpoint: provider.url, headers: {}, timeoutMs: 5_000, once });
 
     await expect(verified).rejects.toMatchObject({ code: 'verification_failed' });
   });
