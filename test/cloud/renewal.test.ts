@@ -226,6 +226,12 @@ describe("an account's tokens", () => {
     });
   });
 
+  it('are revoked when the cloud says so, and not because it answers', async () => {
+    const { url } = await serve((_req, res) => res.end('{"ok":false}'));
+    const strategy = new SparkCloudStrategy({ apiURL: url });
+    expect(await errorOf(strategy.revokeToken('token', MAKER))).toMatchObject({ code: 'cloud_failed' });
+  });
+
   it.each([
     ['wrong_password', { ...MAKER, password: 'wrong' }, 0],
     ['unknown_account', { username: 'x@example.com', password: 'x' }, 0],

@@ -38,6 +38,27 @@ it('calls a custom callback, links at its logIn, and returns application state',
   expect((await person.call('/spark/v1/my/account')).status).toBe(200);
 });
 
+it('returns the application state that a store of its own has kept', async () => {
+  const store = {
+    store: (_req: unknown, done: (error: null, state: string) => void): void => done(null, 'a-handle'),
+    verify: (_req: unknown, _state: string, done: (error: null, ok: true, state: object) => void): void =>
+      done(null, true, { plan: 'gold' }),
+  };
+  const { url } = await startApp({
+    strategy: { store },
+    routes: (app, passport) => {
+      app.get('/login', passport.authenticate('spark'));
+      app.get('/auth/spark/callback', (req, res, next) => {
+        const authenticate = passport.authenticate('spark', (_error: unknown, _user: unknown, info: object) =>
+          res.json(info),
+        ) as RequestHandler;
+        authenticate(req, res, next);
+      });
+    },
+  });
+  expect((await new Visitor(url).signIn('/login')).body).toEqual({ returnTo: '/login', state: { plan: 'gold' } });
+});
+
 it('leads back to no address that was posted to: a visit would be another request', async () => {
   const { url } = await startApp({
     routes: (app, passport) => {
