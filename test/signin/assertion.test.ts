@@ -108,6 +108,15 @@ describe('a verified assertion', () => {
     else await expect(verified).rejects.toMatchObject({ code: 'assertion_invalid' });
   });
 
+  it.each(['not_is_valid:true', 'error:is_valid:true', 'is_valid:yes'])('is not vouched for by %s', async (answer) => {
+    const { url: endpoint } = await serve((_req, res) => res.end(`${answer}\n`));
+    const once = new Once(new MemoryTokenStore());
+
+    const verified = verifyAssertion(fieldsMade(0), { endpoint, headers: {}, timeoutMs: 5_000, once });
+
+    await expect(verified).rejects.toMatchObject({ code: 'verification_failed' });
+  });
+
   // Who can put a redirect on the provider's address could say of every assertion that it is valid.
   it('is not asked about elsewhere, though the provider redirects there', async () => {
     const elsewhere = await serve((_req, res) => res.end('is_valid:true\n'));

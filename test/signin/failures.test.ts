@@ -4,7 +4,7 @@ import cookieSession from 'cookie-session';
 import type { ErrorRequestHandler, RequestHandler } from 'express';
 import express from 'express';
 import { Passport } from 'passport';
-import { ConfigError, type SparkAuthenticateOptions, SparkStrategy } from '../../src/index.js';
+import { ConfigError, MemoryTokenStore, type SparkAuthenticateOptions, SparkStrategy } from '../../src/index.js';
 import { CLIENT, startApp, type TestAppOptions } from '../support/app.js';
 import { serve } from '../support/server.js';
 import { Visitor } from '../support/visitor.js';
@@ -92,6 +92,18 @@ it('tells the log the cause of a token error, the person what to do, and neither
   expect(log).toContain('TokenError (invalid_client): [hidden] is wrong');
   expect(page.text + log).not.toContain('emulator-secret');
   warn.mockRestore();
+});
+
+it('goes to no failureRedirect while the token store is away: nothing failed, and the page there would ask again', async () => {
+  const tokenStore = new MemoryTokenStore();
+  const routes = withFailure('wall', { failureRedirect: '/sorry' });
+  const person = new Visitor((await startApp({ routes, strategy: { tokenStore } })).url);
+  await person.signIn('/page');
+  tokenStore.read = async () => {
+    throw new Error('away');
+  };
+  const { status, headers } = await person.page('/page');
+  expect([status, headers['retry-after'], headers.location]).toEqual([503, expect.any(String), undefined]);
 });
 
 describe('when Spark does not say who signed in', () => {

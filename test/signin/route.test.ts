@@ -77,6 +77,24 @@ it('leads back to no address that was posted to: a visit would be another reques
   expect(back.body).toEqual({ returnTo: '/' });
 });
 
+it('sends what an application adds to the address of the sign-in, which can not replace what belongs to it', async () => {
+  const { url } = await startApp({
+    routes: (app, passport, strategy) => {
+      const own = { prompt: 'login', client_id: 'another', redirect_uri: 'https://evil.example.com/', state: 'known' };
+      strategy.authorizationParams = () => own;
+      app.get('/login', passport.authenticate('spark'));
+    },
+  });
+  const { location } = (await new Visitor(url).page('/login')).headers;
+  expect(Object.fromEntries(new URL(location as string).searchParams)).toEqual({
+    response_type: 'code',
+    client_id: CLIENT.clientID,
+    redirect_uri: `${url}/auth/spark/callback`,
+    state: expect.stringMatching(/^[\w-]{22}$/),
+    prompt: 'login',
+  });
+});
+
 it('sends what an application adds to the token request, which can not replace what belongs to the grant', async () => {
   const { url } = await startApp({
     routes: (app, passport, strategy) => {
