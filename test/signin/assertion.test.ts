@@ -108,13 +108,28 @@ describe('a verified assertion', () => {
     else await expect(verified).rejects.toMatchObject({ code: 'assertion_invalid' });
   });
 
-  it.each(['not_is_valid:true', 'error:is_valid:true', 'is_valid:yes'])('is not vouched for by %s', async (answer) => {
-    const { url: endpoint } = await serve((_req, res) => res.end(`${answer}\n`));
+  it.each([
+    [200, 'not_is_valid:true'],
+    [200, 'error:is_valid:true'],
+    [200, 'is_valid:yes'],
+    [500, 'is_valid:true'],
+  ])('is not vouched for by %i %s', async (status, answer) => {
+    const { url: endpoint } = await serve((_req, res) => res.writeHead(status).end(`${answer}\n`));
     const once = new Once(new MemoryTokenStore());
 
     const verified = verifyAssertion(fieldsMade(0), { endpoint, headers: {}, timeoutMs: 5_000, once });
 
     await expect(verified).rejects.toMatchObject({ code: 'verification_failed' });
+  });
+
+  it.each(['claimed_id', 'identity'])('is refused with a %s that Spark did not sign', async (name) => {
+    const { url: endpoint } = await serve((_req, res) => res.end('is_valid:true\n'));
+    const once = new Once(new MemoryTokenStore());
+    const fields = fieldsMade(0).set(name, 'somebody else');
+
+    const verified = verifyAssertion(fields, { endpoint, headers: {}, timeoutMs: 5_000, once });
+
+    await expect(verified).rejects.toMatchObject({ code: 'assertion_invalid' });
   });
 
   // Who can put a redirect on the provider's address could say of every assertion that it is valid.
