@@ -222,6 +222,13 @@ describe('a token endpoint with a way of its own', () => {
     expect(error).toMatchObject({ code: 'bad_response', outcome: 'unknown' });
   });
 
+  it('gave no token when what it gave can stand in no header', async () => {
+    const readTokens: GrantEndpoint['readTokens'] = () => ({ accessToken: 'a\r\nX-Other: b' });
+    const error = await errorOf(requestGrant(endpoint(await answering(200, '{}'), { readTokens }), PARAMS));
+
+    expect(error).toMatchObject({ code: 'bad_response', outcome: 'unknown' });
+  });
+
   it('refuses with what is read of its refusals', async () => {
     const own = new TokenError('A code is needed.', 'step_up');
     const url = await answering(429, '{"why":"step up"}', { 'Retry-After': '7' });

@@ -41,6 +41,18 @@ describe.each([400, 401] as const)('a cloud that answers a bad token with %i', (
   });
 });
 
+it('asks for a new sign-in where the cloud refuses a token that was just renewed, instead of listing no devices', async () => {
+  const { cloud, visitor } = await startCloudApp();
+  const person = visitor();
+  await person.signIn();
+  for (let i = 0; i < 2; i += 1) cloud.failNextCall({ status: 401, error: 'invalid_token' });
+
+  const reply = await person.agent.get('/devices');
+
+  expect([reply.status, reply.body]).toEqual([401, {}]);
+  expect(cloud.grants('refresh_token')).toHaveLength(1);
+});
+
 describe("calls through the proxy with the session's token", () => {
   it('are answered as the cloud answers them', async () => {
     const { visitor } = await startCloudApp();
@@ -224,6 +236,12 @@ describe("an account's tokens", () => {
     expect(await errorOf(strategy.revokeToken(tokens[0]?.token ?? '', MAKER))).toMatchObject({
       code: 'token_not_found',
     });
+  });
+
+  it('are revoked when the cloud says so, and not because it answers', async () => {
+    const { url } = await serve((_req, res) => res.end('{"ok":false}'));
+    const strategy = new SparkCloudStrategy({ apiURL: url });
+    expect(await errorOf(strategy.revokeToken('token', MAKER))).toMatchObject({ code: 'cloud_failed' });
   });
 
   it.each([

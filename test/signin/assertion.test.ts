@@ -1,5 +1,7 @@
 import type { RequestHandler } from 'express';
 import { MemoryTokenStore, RedisTokenStore, type SparkStrategyOptions } from '../../src/index.js';
+import { verifyAssertion } from '../../src/signin/assertion.js';
+import { Once } from '../../src/signin/once.js';
 import { startApp, type TestApp } from '../support/app.js';
 import { type RedisServer, startRedis } from '../support/redis.js';
 import { serve } from '../support/server.js';
@@ -13,6 +15,14 @@ async function backBy(app: TestApp, change: (address: URL) => void): Promise<{ s
   const address = new URL(await person.goToSpark('/page'));
   change(address);
   return await person.back(address.href);
+}
+
+/** The least that an assertion holds, with a nonce that was made so many minutes ago. */
+function fieldsMade(minutesAgo: number): Map<string, string> {
+  const names = ['op_endpoint', 'return_to', 'response_nonce', 'assoc_handle', 'spark.code'];
+  const fields = new Map([...names, 'sig'].map((name) => [name, 'value']));
+  const made = new Date(Date.now() - minutesAgo * 60_000).toISOString().slice(0, 19);
+  return fields.set('response_nonce', `${made}Zabc`).set('signed', names.join());
 }
 
 describe('a verified assertion', () => {
@@ -81,6 +91,56 @@ describe('a verified assertion', () => {
       { message: 'The assertion is refused: the provider does not know it.', code: 'assertion_invalid' },
       403,
     ]);
+  });
+
+  it.each([
+    [16, 'refused'],
+    [14, 'taken'],
+    [-4, 'taken'], // a clock that is ahead of ours
+    [-6, 'refused'],
+  ])('of %i minutes is %s, whatever the provider says of it', async (minutesAgo, end) => {
+    const { url: endpoint } = await serve((_req, res) => res.end('is_valid:true\n'));
+    const once = new Once(new MemoryTokenStore());
+
+    const verified = verifyAssertion(fieldsMade(minutesAgo), { endpoint, headers: {}, timeoutMs: 5_000, once });
+
+    if (end === 'taken') expect((await verified).get('spark.code')).toBe('value');
+    else await expect(verified).rejects.toMatchObject({ code: 'assertion_invalid' });
+  });
+
+  it.each([
+    [200, 'not_is_valid:true'],
+    [200, 'error:is_valid:true'],
+    [200, 'is_valid:yes'],
+    [500, 'is_valid:true'],
+  ])('is not vouched for by %i %s', async (status, answer) => {
+    const { url: endpoint } = await serve((_req, res) => res.writeHead(status).end(`${answer}\n`));
+    const once = new Once(new MemoryTokenStore());
+
+    const verified = verifyAssertion(fieldsMade(0), { endpoint, headers: {}, timeoutMs: 5_000, once });
+
+    await expect(verified).rejects.toMatchObject({ code: 'verification_failed' });
+  });
+
+  it.each(['claimed_id', 'identity'])('is refused with a %s that Spark did not sign', async (name) => {
+    const { url: endpoint } = await serve((_req, res) => res.end('is_valid:true\n'));
+    const once = new Once(new MemoryTokenStore());
+    const fields = fieldsMade(0).set(name, 'somebody else');
+
+    const verified = verifyAssertion(fields, { endpoint, headers: {}, timeoutMs: 5_000, once });
+
+    await expect(verified).rejects.toMatchObject({ code: 'assertion_invalid' });
+  });
+
+  // Who can put a redirect on the provider's address could say of every assertion that it is valid.
+  it('is not asked about elsewhere, though the provider redirects there', async () => {
+    const elsewhere = await serve((_req, res) => res.end('is_valid:true\n'));
+    const provider = await serve((_req, res) => res.writeHead(307, { location: elsewhere.url }).end());
+    const once = new Once(new MemoryTokenStore());
+
+    const verified = verifyAssertion(fieldsMade(0), { endpoint: provider.url, headers: {}, timeoutMs: 5_000, once });
+
+    await expect(verified).rejects.toMatchObject({ code: 'verification_failed' });
   });
 
   it('waits for nobody: a provider that does not answer the question ends in a page, not in a sign-in', async () => {

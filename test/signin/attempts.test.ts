@@ -133,6 +133,16 @@ it('refuses an attempt under the name of another: its state is not the one that 
   expect(right.headers.location).toBe('/one');
 });
 
+// A sibling subdomain, or a plain connection, can write any cookie but one whose name begins with __Host-.
+it('refuses an attempt of https in a cookie that anybody could have written', async () => {
+  const { url, spark } = await startApp({ strategy: { callbackURL: 'https://localhost/auth/spark/callback' } });
+  const { name, value, path } = await begun(url, '/page');
+  const plain = name.replace('__Host-', '');
+  expect((await new Visitor(url).page(path).set('Cookie', `${plain}=${value}`)).status).toBe(403);
+  expect(spark.grants()).toHaveLength(0);
+  expect((await new Visitor(url).page(path).set('Cookie', `${name}=${value}`)).headers.location).toBe('/page');
+});
+
 it('refuses an attempt that took longer than ten minutes, whatever the browser kept', async () => {
   const { url, spark } = await startApp();
   const { name, value, path } = await begun(url, '/page');

@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express';
 import { SparkStrategy } from '../../src/index.js';
 import { CLIENT, startApp } from '../support/app.js';
-import { Visitor } from '../support/visitor.js';
+import { answerSpark, Visitor } from '../support/visitor.js';
 
 it('is an ordinary strategy on routes: redirect, then success', async () => {
   const { url } = await startApp({
@@ -36,6 +36,80 @@ it('calls a custom callback, links at its logIn, and returns application state',
   expect((await person.signIn('/login')).body).toEqual({ done: true });
   expect(seen).toEqual([null, { returnTo: '/login', state: { plan: 'gold' } }]);
   expect((await person.call('/spark/v1/my/account')).status).toBe(200);
+});
+
+it('returns the application state that a store of its own has kept', async () => {
+  const store = {
+    store: (_req: unknown, done: (error: null, state: string) => void): void => done(null, 'a-handle'),
+    verify: (_req: unknown, _state: string, done: (error: null, ok: true, state: object) => void): void =>
+      done(null, true, { plan: 'gold' }),
+  };
+  const { url } = await startApp({
+    strategy: { store },
+    routes: (app, passport) => {
+      app.get('/login', passport.authenticate('spark'));
+      app.get('/auth/spark/callback', (req, res, next) => {
+        const authenticate = passport.authenticate('spark', (_error: unknown, _user: unknown, info: object) =>
+          res.json(info),
+        ) as RequestHandler;
+        authenticate(req, res, next);
+      });
+    },
+  });
+  expect((await new Visitor(url).signIn('/login')).body).toEqual({ returnTo: '/login', state: { plan: 'gold' } });
+});
+
+it('leads back to no address that was posted to: a visit would be another request', async () => {
+  const { url } = await startApp({
+    routes: (app, passport) => {
+      app.post('/login', passport.authenticate('spark'));
+      app.get('/auth/spark/callback', (req, res, next) => {
+        const authenticate = passport.authenticate('spark', (_error: unknown, _user: unknown, info: object) =>
+          res.json(info),
+        ) as RequestHandler;
+        authenticate(req, res, next);
+      });
+    },
+  });
+  const person = new Visitor(url);
+  const away = await person.agent.post('/login');
+  const back = await person.back(await answerSpark(away.headers.location as string));
+  expect(back.body).toEqual({ returnTo: '/' });
+});
+
+it('sends what an application adds to the address of the sign-in, which can not replace what belongs to it', async () => {
+  const { url } = await startApp({
+    routes: (app, passport, strategy) => {
+      const own = { prompt: 'login', client_id: 'another', redirect_uri: 'https://evil.example.com/', state: 'known' };
+      strategy.authorizationParams = () => own;
+      app.get('/login', passport.authenticate('spark'));
+    },
+  });
+  const { location } = (await new Visitor(url).page('/login')).headers;
+  expect(Object.fromEntries(new URL(location as string).searchParams)).toEqual({
+    response_type: 'code',
+    client_id: CLIENT.clientID,
+    redirect_uri: `${url}/auth/spark/callback`,
+    state: expect.stringMatching(/^[\w-]{22}$/),
+    prompt: 'login',
+  });
+});
+
+it('sends what an application adds to the token request, which can not replace what belongs to the grant', async () => {
+  const { url } = await startApp({
+    routes: (app, passport, strategy) => {
+      const own = {
+        resource: 'one',
+        grant_type: 'password',
+        redirect_uri: 'https://evil.example.com/',
+        code: 'another',
+      };
+      strategy.tokenParams = () => own;
+      app.get('/login', passport.authenticate('spark'));
+      app.get('/auth/spark/callback', passport.authenticate('spark', { successRedirect: '/done' }));
+    },
+  });
+  expect((await new Visitor(url).signIn('/login')).headers.location).toBe('/done');
 });
 
 it('fails for a denial, so that failureRedirect and messages work', async () => {
