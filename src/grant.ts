@@ -20,7 +20,7 @@ export interface GrantEndpoint {
     status: number,
     retryAfterMs: number | undefined,
   ) => TokenError | undefined;
-  /** Reads a refusal that is not in the standard form; undefined or null: not readable either. */
+  /** Puts a refusal into words, and reads one that is not in the standard form; undefined or null: it can't. */
   readonly parseError?: (body: string, status: number) => Error | null | undefined;
 }
 
@@ -157,9 +157,10 @@ function refusal(
   }
   const error = answer?.error;
   if (typeof error === 'string') {
-    const description = answer?.error_description;
     const uri = answer?.error_uri;
-    const message = typeof description === 'string' ? description : `The token endpoint refused: ${error}.`;
+    // In the words of the application, where it overrides the parser; the code stays, which decides what becomes of the tokens.
+    const words = parseRefusal(endpoint, body, status)?.message || answer?.error_description;
+    const message = typeof words === 'string' ? words : `The token endpoint refused: ${error}.`;
     return fail(message, error, 'refused', typeof uri === 'string' ? uri : undefined);
   }
   if (response.ok) return fail('The token endpoint answered 200 without an access token.', 'bad_response', 'unknown');

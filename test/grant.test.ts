@@ -172,6 +172,16 @@ describe('what counts as a refusal, and how sure it is', () => {
   });
 });
 
+it("speaks in the words of the application's own parser; what becomes of the tokens is the server's to say", async () => {
+  const url = await answering(400, '{"error":"invalid_grant","error_description":"No"}');
+  const parseError = (body: string, status: number): Error => {
+    const { error_description: said } = JSON.parse(body) as { error_description: string };
+    return Object.assign(new Error(`${status}: «${said}», says the-client-secret`), { code: 'of_its_own' });
+  };
+  const error = await errorOf(requestGrant({ ...endpoint(url), parseError }, PARAMS));
+  expect(error).toMatchObject({ message: '400: «No», says [hidden]', code: 'invalid_grant', outcome: 'refused' });
+});
+
 it('shows no secret in its errors, even where the server repeats it', async () => {
   const body = JSON.stringify({
     error: 'invalid_grant',
