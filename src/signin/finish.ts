@@ -13,7 +13,7 @@ import { type SparkProfile, withAttributes } from './profile.js';
 import { refuse, refuseOrFail } from './refuse.js';
 import { calledBack, urlParts } from './request.js';
 import { type VerifiedState, verifyState } from './state-store.js';
-import { type Found, rememberFinished, safeReturnTo, type Transaction } from './transaction.js';
+import { type Found, rememberFinished, safeReturnTo, type Transaction, timesFinished } from './transaction.js';
 import { callVerify } from './verify.js';
 
 /** The callback: what Spark said when it sent the browser back, and what becomes of it. */
@@ -96,7 +96,8 @@ async function signIn(call: SignInCall, callback: CodeCallback, transaction: Tra
   );
   const returnTo = safeReturnTo(transaction.returnTo, settings.callbackPath);
   if (call.wall) await logIn(call, user);
-  rememberFinished(call.res, returnTo, redirectURI.startsWith('https:'));
+  const secure = redirectURI.startsWith('https:');
+  rememberFinished(call.res, returnTo, timesFinished(req, returnTo, secure) + 1, secure);
   if (call.wall) strategy.redirect(returnTo);
   else strategy.success(user, { ...info, returnTo, ...(appState === undefined ? {} : { state: appState }) });
   return true;

@@ -1,16 +1,21 @@
 import { SignInRequiredError, SparkError } from '../errors.js';
 import { begin } from './begin.js';
-import { isSignedIn, justFinished, type SignInCall } from './call.js';
+import { isSignedIn, Rounds, type SignInCall, type Standing, standing } from './call.js';
 import { framed, LOOP, messageOf, TOKENS_LOST } from './messages.js';
 import { refuse } from './refuse.js';
 import { urlParts } from './request.js';
 import { safeReturnTo } from './transaction.js';
 import { isFramed, isNavigation } from './wall.js';
 
+/** So often a browser may finish a sign-in for one page, each within a minute of the one before, and be sent to Spark again. */
+const MAX_ROUNDS = 2;
+
 /** The sign-in wall: signed-in people pass, browsers are sent to Spark, everything else is told to sign in. */
 export async function guard(call: SignInCall): Promise<void> {
-  if (await isSignedIn(call)) {
-    justFinished(call); // the session came back: a sign-in for this page after a sign-out is no loop
+  const who = await standing(call);
+  const rounds = new Rounds(call, urlParts(call.req).target);
+  if (who === 'signed in') {
+    rounds.forget(); // the session came back: a sign-in for this page after a sign-out is no loop
     call.strategy.pass();
     return;
   }
@@ -24,31 +29,38 @@ export async function guard(call: SignInCall): Promise<void> {
     refuse(call, new SignInRequiredError(), framed(page));
     return;
   }
-  if (justFinished(call)) {
-    if (call.req.user) {
-      const lost = new SparkError(
-        'The tokens of a sign-in that just ended are not there: does the token store keep them?',
-        {
-          code: 'sign_in_loop',
-          status: 503,
-        },
-      );
-      refuse(call, lost, TOKENS_LOST);
-      return;
-    }
+  // Whoever signed in at a wall before this one has its role, and may need another here.
+  if (rounds.times > (who === 'another role' ? MAX_ROUNDS : 0)) {
+    rounds.forget();
+    refuseLoop(call, who);
+    return;
+  }
+  rounds.keep();
+  await call.parts.tokens.reach();
+  await begin(call);
+}
+
+/** Says why this browser is not sent to Spark once more. */
+function refuseLoop(call: SignInCall, who: Standing): void {
+  if (!call.req.user) {
     const error = new SparkError('The session cookie did not come back.', { code: 'sign_in_loop', status: 403 });
     refuse(call, error, LOOP);
     return;
   }
-  await call.parts.tokens.reach();
-  await begin(call);
+  const cause =
+    who === 'another role'
+      ? 'A sign-in for this page does not end with the role and portal that its wall asks for: does another wall before it ask for others, or does a function name another portal each time?'
+      : 'The tokens of a sign-in that just ended are not there: does the token store keep them?';
+  refuse(call, new SparkError(cause, { code: 'sign_in_loop', status: 503 }), TOKENS_LOST);
 }
 
 /** A route: sends the browser to Spark, but not one that has just come from there. */
 export async function beginOrPass(call: SignInCall): Promise<void> {
   // Express leaves `req.route` set after a route that called next(), so a wall below it looks like a route, which
   // would send a signed-in browser to Spark for ever.
-  if (justFinished(call) && (await isSignedIn(call))) {
+  const rounds = new Rounds(call, urlParts(call.req).target);
+  if (rounds.times > 0 && (await isSignedIn(call))) {
+    rounds.forget();
     process.emitWarning(
       `passport.authenticate('spark') on ${urlParts(call.req).path} sends people who just signed in to Spark again. ` +
         'If it is meant to guard that page, write passport.authenticate("spark", { wall: true }).',

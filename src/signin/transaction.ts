@@ -190,20 +190,19 @@ export function safeReturnTo(wanted: unknown, callbackPath: string): string {
   return wanted;
 }
 
-/** Remembers for a minute that this browser finished a sign-in for a page: the loop guard looks for it. */
-export function rememberFinished(res: ServerResponse, returnTo: string, secure: boolean): void {
-  setCookie(res, finishedName(secure), stateName(returnTo), secure, FINISHED_S);
+/** Remembers for a minute how often this browser finished a sign-in for a page: the loop guard looks for it. */
+export function rememberFinished(res: ServerResponse, page: string, times: number, secure: boolean): void {
+  setCookie(res, finishedName(secure), `${stateName(page)}.${times}`, secure, FINISHED_S);
 }
 
-/** Did this browser finish a sign-in for this very page within the last minute? Answers yes once. */
-export function takeFinished(req: IncomingMessage, res: ServerResponse, wanted: string, secure: boolean): boolean {
-  const name = finishedName(secure);
-  if (parse(req.headers.cookie ?? '')[name] !== stateName(wanted)) return false;
-  clearCookie(res, name, secure);
-  return true;
+/** How often this browser finished a sign-in for this very page, each within a minute of the one before. */
+export function timesFinished(req: IncomingMessage, page: string, secure: boolean): number {
+  const [name, times = ''] = (parse(req.headers.cookie ?? '')[finishedName(secure)] ?? '').split('.');
+  if (name !== stateName(page)) return 0;
+  return /^[1-9]\d{0,2}$/.test(times) ? Number(times) : 1; // whatever the browser made of it
 }
 
-/** After a sign-out the same page may lead to Spark again. */
+/** After a sign-out, or a page that was reached, the same page may lead to Spark again. */
 export function forgetFinished(res: ServerResponse, secure: boolean): void {
   clearCookie(res, finishedName(secure), secure);
 }
