@@ -1,5 +1,5 @@
 import { SignInRequiredError, SparkError } from '../errors.js';
-import { begin } from './begin.js';
+import { begin, pageWanted } from './begin.js';
 import { isSignedIn, Rounds, type SignInCall, type Standing, standing } from './call.js';
 import { framed, LOOP, messageOf, TOKENS_LOST } from './messages.js';
 import { refuse } from './refuse.js';
@@ -35,7 +35,7 @@ export async function guard(call: SignInCall): Promise<void> {
     refuseLoop(call, who);
     return;
   }
-  rounds.keep();
+  rounds.keep(); // a wall before this one has let it pass, and forgotten them
   await call.parts.tokens.reach();
   await begin(call);
 }
@@ -47,14 +47,18 @@ function refuseLoop(call: SignInCall, who: Standing): void {
     refuse(call, error, LOOP);
     return;
   }
-  const cause =
-    who === 'another role'
-      ? 'A sign-in for this page does not end with the role and portal that its wall asks for: does another wall before it ask for others, or does a function name another portal each time?'
-      : 'The tokens of a sign-in that just ended are not there: does the token store keep them?';
-  refuse(call, new SparkError(cause, { code: 'sign_in_loop', status: 503 }), TOKENS_LOST);
+  refuse(call, new SparkError(LOOP_CAUSES[who], { code: 'sign_in_loop', status: 503 }), TOKENS_LOST);
 }
 
-/** A route: sends the browser to Spark, but not one that has just come from there. */
+/** Why somebody with a user is sent to Spark again and again. */
+const LOOP_CAUSES: Readonly<Record<Standing, string>> = {
+  nobody: 'The tokens of a sign-in that just ended are not there: does the token store keep them?',
+  'another role':
+    'A sign-in for this page does not end with the role and portal that its wall asks for: does another wall before it ask for others, or does a function name another portal each time?',
+  'signed in': 'The application sends people who are signed in to its login route again and again.',
+};
+
+/** A route: sends the browser to Spark, but not one that has just come from there, nor one that always comes back. */
 export async function beginOrPass(call: SignInCall): Promise<void> {
   // Express leaves `req.route` set after a route that called next(), so a wall below it looks like a route, which
   // would send a signed-in browser to Spark for ever.
@@ -69,5 +73,14 @@ export async function beginOrPass(call: SignInCall): Promise<void> {
     call.strategy.pass();
     return;
   }
+  // A page that leads whoever has no user to this route does so for ever where the browser keeps no session. Not before
+  // the third time: the application may have signed the person out, in its own way.
+  const forPage = new Rounds(call, pageWanted(call));
+  if (forPage.times > MAX_ROUNDS) {
+    forPage.forget();
+    refuseLoop(call, await standing(call));
+    return;
+  }
+  forPage.keep();
   await begin(call);
 }

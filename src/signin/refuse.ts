@@ -10,7 +10,7 @@ export function refuseOrFail(call: SignInCall, error: AuthorizationError, messag
 }
 
 /** The wall's answer: what the application asked for, else a page or JSON. The log gets the cause of what went wrong. */
-export function refuse({ req, res, options, strategy }: SignInCall, error: unknown, message: WallMessage): void {
+export function refuse({ req, res, options, wall, strategy }: SignInCall, error: unknown, message: WallMessage): void {
   if (options.failWithError || options.wall === 'fail') {
     strategy.fail({ message: message.text, code: message.code }, message.status);
     return;
@@ -18,7 +18,8 @@ export function refuse({ req, res, options, strategy }: SignInCall, error: unkno
   if (message.status >= 500) {
     process.emitWarning(describeError(error), { type: 'SparkStrategy', code: 'SPARK_SIGN_IN' });
   }
-  if (options.failureRedirect !== undefined && isNavigation(req) && message.status !== 503) {
+  // Of a route it may lead to that route again, which ends what goes round and round.
+  if (wall && options.failureRedirect !== undefined && isNavigation(req) && message.status !== 503) {
     strategy.fail({ message: message.text, code: message.code }, message.status); // Passport also knows failureFlash and failureMessage
     return;
   }
