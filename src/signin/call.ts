@@ -10,7 +10,7 @@ import type { SparkProfile } from './profile.js';
 import { type ExpressRequest, redirectURIOf } from './request.js';
 import { fitsRole } from './role.js';
 import type { StateMeta } from './state-store.js';
-import { type Attempts, forgetFinished, rememberFinished, timesFinished } from './transaction.js';
+import { type Attempts, type Finished, forgetFinished, readFinished, rememberFinished } from './transaction.js';
 
 /** One call of `authenticate`: the request, what the application asked for, and the ways to answer. */
 export interface SignInCall {
@@ -70,20 +70,29 @@ export async function isSignedIn(call: SignInCall): Promise<boolean> {
 /** What this browser finished of late, for one page: the loop guard counts it. */
 export class Rounds {
   private readonly secure: boolean;
-  /** How often it finished a sign-in for this page. */
-  readonly times: number;
+  private readonly finished: Finished;
 
   constructor(
     private readonly call: SignInCall,
     private readonly page: string,
   ) {
     this.secure = isSecure(call.req, call.parts.settings);
-    this.times = timesFinished(call.req, page, this.secure);
+    this.finished = readFinished(call.req, page, this.secure);
+  }
+
+  /** How often it finished a sign-in for this page. */
+  get times(): number {
+    return this.finished.times;
+  }
+
+  /** Did the last one lead to this very page? */
+  get ledHere(): boolean {
+    return this.times > 0 && !this.finished.ledElsewhere;
   }
 
   /** The next sign-in for this page counts from here on, whatever stood before this in the chain. */
   keep(): void {
-    if (this.times > 0) rememberFinished(this.call.res, this.page, this.times, this.secure);
+    if (this.times > 0) rememberFinished(this.call.res, this.page, this.finished, this.secure);
   }
 
   /** The next sign-in for this page is the first. */

@@ -63,11 +63,12 @@ export async function beginOrPass(call: SignInCall): Promise<void> {
   // Express leaves `req.route` set after a route that called next(), so a wall below it looks like a route, which
   // would send a signed-in browser to Spark for ever.
   const rounds = new Rounds(call, urlParts(call.req).target);
-  if (rounds.times > 0 && (await isSignedIn(call))) {
+  if (rounds.ledHere && (await isSignedIn(call))) {
     rounds.forget();
     process.emitWarning(
       `passport.authenticate('spark') on ${urlParts(call.req).path} sends people who just signed in to Spark again. ` +
-        'If it is meant to guard that page, write passport.authenticate("spark", { wall: true }).',
+        'If it is meant to guard that page, write passport.authenticate("spark", { wall: true }). ' +
+        'If it is a login route, give it { returnTo: "/" }, or the page that people are to come to.',
       { code: 'SPARK_WALL' },
     );
     call.strategy.pass();

@@ -190,17 +190,29 @@ export function safeReturnTo(wanted: unknown, callbackPath: string): string {
   return wanted;
 }
 
-/** Remembers for a minute how often this browser finished a sign-in for a page: the loop guard looks for it. */
-export function rememberFinished(res: ServerResponse, page: string, times: number, secure: boolean): void {
-  setCookie(res, finishedName(secure), `${stateName(page)}.${times}`, secure, FINISHED_S);
+/** What a browser finished of late, for one page. */
+export interface Finished {
+  /** How often it finished a sign-in for this very page, each within a minute of the one before. */
+  readonly times: number;
+  /** The callback led to another page, by the options of its route. */
+  readonly ledElsewhere: boolean;
 }
 
-/** How often this browser finished a sign-in for this very page, each within a minute of the one before. */
-export function timesFinished(req: IncomingMessage, page: string, secure: boolean): number {
-  const [name, times = ''] = (parse(req.headers.cookie ?? '')[finishedName(secure)] ?? '').split('.');
-  if (name !== stateName(page)) return 0;
-  return /^[1-9]\d{0,2}$/.test(times) ? Number(times) : 1; // whatever the browser made of it
+/** Remembers for a minute what this browser finished for a page: the loop guard looks for it. */
+export function rememberFinished(res: ServerResponse, page: string, finished: Finished, secure: boolean): void {
+  const value = `${stateName(page)}.${finished.times}${finished.ledElsewhere ? ELSEWHERE : ''}`;
+  setCookie(res, finishedName(secure), value, secure, FINISHED_S);
 }
+
+export function readFinished(req: IncomingMessage, page: string, secure: boolean): Finished {
+  const value = parse(req.headers.cookie ?? '')[finishedName(secure)] ?? '';
+  const [name, times = ''] = value.split('.');
+  if (name !== stateName(page)) return { times: 0, ledElsewhere: false };
+  // Not a number: whatever the browser made of it.
+  return { times: /^[1-9]\d{0,2}$/.test(times) ? Number(times) : 1, ledElsewhere: value.endsWith(ELSEWHERE) };
+}
+
+const ELSEWHERE = '.elsewhere';
 
 /** After a sign-out, or a page that was reached, the same page may lead to Spark again. */
 export function forgetFinished(res: ServerResponse, secure: boolean): void {

@@ -125,6 +125,70 @@ describe('a browser that is sent to the login route again and again', () => {
   };
   const blocked = { cookie: { secure: true } }; // over http: never sent
 
+  // Seen: 404, because the route let the person pass, as a wall in its place would.
+  it.each([
+    ['successRedirect', { successRedirect: '/' }],
+    ['successReturnToOrRedirect', { successReturnToOrRedirect: '/' }],
+  ])('begins a sign-in for who is signed in, where %s says where to go', async (_option, callback) => {
+    const warn = jest.spyOn(process, 'emitWarning').mockReturnValue();
+    const { url } = await startApp({
+      routes: (app, passport) => {
+        app.get('/login', passport.authenticate('spark'));
+        app.get('/auth/spark/callback', passport.authenticate('spark', callback));
+      },
+    });
+    const person = new Visitor(url);
+    expect((await person.signIn('/login')).headers.location).toBe('/');
+    expect((await person.signIn('/login')).headers.location).toBe('/');
+    expect((await person.call('/spark/v1/system')).status).toBe(200);
+    expect(warn).not.toHaveBeenCalled();
+    warn.mockRestore();
+  });
+
+  it('gets a page when the application sends people there who are signed in', async () => {
+    const warn = jest.spyOn(process, 'emitWarning').mockReturnValue();
+    const { url, spark } = await startApp({
+      routes: (app, passport) => {
+        app.get('/', (_req, res) => res.redirect('/login')); // whom it never finds good enough
+        app.get('/login', passport.authenticate('spark'));
+        app.get('/auth/spark/callback', passport.authenticate('spark', { successRedirect: '/' }));
+      },
+    });
+
+    expect((await follow(new Visitor(url), '/')).status).toBe(503);
+
+    expect(spark.grants()).toHaveLength(3);
+    expect(warn.mock.calls.join()).toContain('sends people who are signed in to its login route');
+    warn.mockRestore();
+  });
+
+  it('begins a sign-in for who is signed in, beside a wall, where returnTo says where to go', async () => {
+    const warn = jest.spyOn(process, 'emitWarning').mockReturnValue();
+    const start = async (options: SparkAuthenticateOptions): Promise<Visitor> => {
+      const { url } = await startApp({
+        routes: (app, passport) => {
+          app.get('/login', passport.authenticate('spark', options));
+          app.use(passport.authenticate('spark'));
+          app.get('/', (_req, res) => {
+            res.json({});
+          });
+        },
+      });
+      return new Visitor(url);
+    };
+    const told = await start({ returnTo: '/' });
+    expect((await told.signIn('/login')).headers.location).toBe('/');
+    expect((await told.page('/')).status).toBe(200);
+    expect((await told.signIn('/login')).headers.location).toBe('/');
+    expect(warn).not.toHaveBeenCalled();
+
+    const untold = await start({});
+    expect((await untold.signIn('/login')).headers.location).toBe('/login');
+    expect((await untold.page('/login')).status).toBe(404);
+    expect(warn.mock.calls.join()).toContain('give it { returnTo: "/" }');
+    warn.mockRestore();
+  });
+
   // Seen: thirty requests, and ten codes spent.
   it.each([{}, { returnTo: '/' }])(
     'gets a page at the third time when it keeps no session cookie: %p',
