@@ -1,6 +1,7 @@
 import { SignInRequiredError, SparkError } from '../errors.js';
 import { begin, pageWanted } from './begin.js';
 import { isSignedIn, Rounds, type SignInCall, type Standing, standing } from './call.js';
+import { findLink } from './link.js';
 import { framed, LOOP, messageOf, TOKENS_LOST } from './messages.js';
 import { refuse } from './refuse.js';
 import { urlParts } from './request.js';
@@ -42,12 +43,27 @@ export async function guard(call: SignInCall): Promise<void> {
 
 /** Says why this browser is not sent to Spark once more. */
 function refuseLoop(call: SignInCall, who: Standing): void {
-  if (!call.req.user) {
-    const error = new SparkError('The session cookie did not come back.', { code: 'sign_in_loop', status: 403 });
-    refuse(call, error, LOOP);
+  const cause = call.req.user ? LOOP_CAUSES[who] : lostUser(call);
+  if (cause === undefined) {
+    const noSession =
+      'The session did not come back: is its cookie blocked, or a secure one and the application reached by http, or does its store lose sessions?';
+    refuse(call, new SparkError(noSession, { code: 'sign_in_loop', status: 403 }), LOOP);
     return;
   }
-  refuse(call, new SparkError(LOOP_CAUSES[who], { code: 'sign_in_loop', status: 503 }), TOKENS_LOST);
+  refuse(call, new SparkError(cause, { code: 'sign_in_loop', status: 503 }), TOKENS_LOST);
+}
+
+/** Why there is no user, where the session came back with its link. Undefined: it did not. */
+function lostUser({ req, parts }: SignInCall): string | undefined {
+  switch (findLink(req.session, parts.settings.sessionKey).kind) {
+    case 'none':
+      return undefined;
+    case 'link':
+      return "The session came back, and its user is not on the request: mount passport.session() before passport.authenticate('spark').";
+    case 'foreign':
+      // Passport takes a user out of the session whom deserializeUser does not know.
+      return 'The session came back without its user: deserializeUser answered nobody for what serializeUser had kept.';
+  }
 }
 
 /** Why somebody with a user is sent to Spark again and again. */
