@@ -180,8 +180,8 @@ export class SparkStrategy extends OAuth2Strategy {
 
   /**
    * Removes the person's tokens, signs out of Passport and destroys the session. `revoke` also ends the tokens at Spark.
-   * @throws UnavailableError the token store is away, and nobody was signed out; SparkError `revocation_failed`: signed out
-   * here, but Spark could not be told
+   * @throws UnavailableError there is no session, or the token store is away, and nobody was signed out; SparkError
+   * `revocation_failed`: signed out here, but Spark could not be told
    */
   async signOut(req: IncomingMessage, options: { readonly revoke?: boolean } = {}): Promise<void> {
     const request = req as ExpressRequest;

@@ -136,7 +136,7 @@ export class SparkCloudStrategy extends Strategy {
 
   /**
    * Removes the person's tokens, signs out of Passport and destroys the session.
-   * @throws UnavailableError the token store is away, and nobody was signed out
+   * @throws UnavailableError there is no session, or the token store is away, and nobody was signed out
    */
   async signOut(req: IncomingMessage): Promise<void> {
     await signOutHere(req, this);

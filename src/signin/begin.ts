@@ -21,13 +21,11 @@ export async function begin(call: SignInCall): Promise<void> {
   const state = settings.store
     ? await keepState(settings.store, req, { verifier, state: appState, meta: stateMeta(settings, redirectURI) })
     : newState();
-  const wanted = options.returnTo ?? rememberedPage(call) ?? (isRead(req) ? urlParts(req).target : '/');
-  const returnTo = safeReturnTo(wanted, settings.callbackPath);
   await parts.attempts.begin(req, res, {
     ...choice,
     state,
     redirectURI,
-    returnTo,
+    returnTo: pageWanted(call),
     wall: call.wall,
     verifier,
     appState,
@@ -44,6 +42,13 @@ export async function begin(call: SignInCall): Promise<void> {
       extra: { ...extraParams(call, verifier), ...(choice.flow === 'hybrid' ? attributeParams(settings.asked) : {}) },
     }),
   );
+}
+
+/** The page that a sign-in which begins now is for. */
+export function pageWanted(call: SignInCall): string {
+  const { req, options, parts } = call;
+  const wanted = options.returnTo ?? rememberedPage(call) ?? (isRead(req) ? urlParts(req).target : '/');
+  return safeReturnTo(wanted, parts.settings.callbackPath);
 }
 
 /** On a route: the page that the application remembered before it sent the person there, as connect-ensure-login does. */

@@ -7,9 +7,10 @@ import type { TokenService } from '../tokens/service.js';
 import type { Once } from './once.js';
 import type { SparkAuthenticateOptions, SparkSettings } from './options.js';
 import type { SparkProfile } from './profile.js';
-import { type ExpressRequest, redirectURIOf, urlParts } from './request.js';
+import { type ExpressRequest, redirectURIOf } from './request.js';
+import { fitsRole } from './role.js';
 import type { StateMeta } from './state-store.js';
-import { type Attempts, takeFinished } from './transaction.js';
+import { type Attempts, type Finished, forgetFinished, readFinished, rememberFinished } from './transaction.js';
 
 /** One call of `authenticate`: the request, what the application asked for, and the ways to answer. */
 export interface SignInCall {
@@ -46,16 +47,58 @@ export interface StrategyParts {
   readonly profileOf: (accessToken: string, role: SparkProfile['role']) => Promise<SparkProfile | undefined>;
 }
 
-/** Passport has a user, and this session's link leads to tokens that can be renewed. @throws UnavailableError */
-export async function isSignedIn({ req, parts }: SignInCall): Promise<boolean> {
-  if (!req.user) return false;
-  const key = tokenKeyOf(req, { tokens: parts.tokens, sessionKey: parts.settings.sessionKey });
-  return key !== undefined && (await parts.tokens.peek(key))?.state === 'live';
+/** Whom a call finds: nobody, somebody of another role or portal than it is told, or somebody whom it lets in. */
+export type Standing = 'nobody' | 'another role' | 'signed in';
+
+/**
+ * Somebody is signed in when Passport has a user, and this session's link leads to tokens that can be renewed.
+ * @throws UnavailableError; ConfigError for a role and portal that don't fit
+ */
+export async function standing({ req, options, parts }: SignInCall): Promise<Standing> {
+  if (!req.user) return 'nobody';
+  const { tokens, settings } = parts;
+  const key = tokenKeyOf(req, { tokens, sessionKey: settings.sessionKey });
+  const record = key === undefined ? undefined : await tokens.peek(key);
+  if (record?.state !== 'live') return 'nobody';
+  return (await fitsRole(settings, options, req, record)) ? 'signed in' : 'another role';
 }
 
-/** Did this browser finish a sign-in for the very page it asks for, within the last minute? Answers yes once. */
-export function justFinished({ req, res, parts }: SignInCall): boolean {
-  return takeFinished(req, res, urlParts(req).target, isSecure(req, parts.settings));
+export async function isSignedIn(call: SignInCall): Promise<boolean> {
+  return (await standing(call)) === 'signed in';
+}
+
+/** What this browser finished of late, for one page: the loop guard counts it. */
+export class Rounds {
+  private readonly secure: boolean;
+  private readonly finished: Finished;
+
+  constructor(
+    private readonly call: SignInCall,
+    private readonly page: string,
+  ) {
+    this.secure = isSecure(call.req, call.parts.settings);
+    this.finished = readFinished(call.req, page, this.secure);
+  }
+
+  /** How often it finished a sign-in for this page. */
+  get times(): number {
+    return this.finished.times;
+  }
+
+  /** Did the last one lead to this very page? */
+  get ledHere(): boolean {
+    return this.times > 0 && !this.finished.ledElsewhere;
+  }
+
+  /** The next sign-in for this page counts from here on, whatever stood before this in the chain. */
+  keep(): void {
+    if (this.times > 0) rememberFinished(this.call.res, this.page, this.finished, this.secure);
+  }
+
+  /** The next sign-in for this page is the first. */
+  forget(): void {
+    if (this.times > 0) forgetFinished(this.call.res, this.secure);
+  }
 }
 
 /** Is the application reached by https? Decides how its cookies are named and sent. */

@@ -13,7 +13,7 @@ import { type SparkProfile, withAttributes } from './profile.js';
 import { refuse, refuseOrFail } from './refuse.js';
 import { calledBack, urlParts } from './request.js';
 import { type VerifiedState, verifyState } from './state-store.js';
-import { type Found, rememberFinished, safeReturnTo, type Transaction } from './transaction.js';
+import { type Found, readFinished, rememberFinished, safeReturnTo, type Transaction } from './transaction.js';
 import { callVerify } from './verify.js';
 
 /** The callback: what Spark said when it sent the browser back, and what becomes of it. */
@@ -96,7 +96,9 @@ async function signIn(call: SignInCall, callback: CodeCallback, transaction: Tra
   );
   const returnTo = safeReturnTo(transaction.returnTo, settings.callbackPath);
   if (call.wall) await logIn(call, user);
-  rememberFinished(call.res, returnTo, redirectURI.startsWith('https:'));
+  const secure = redirectURI.startsWith('https:');
+  const times = readFinished(req, returnTo, secure).times + 1;
+  rememberFinished(call.res, returnTo, { times, ledElsewhere: leadsElsewhere(call, returnTo) }, secure);
   if (call.wall) strategy.redirect(returnTo);
   else strategy.success(user, { ...info, returnTo, ...(appState === undefined ? {} : { state: appState }) });
   return true;
@@ -123,6 +125,13 @@ function keptReturnTo({ req, options, parts }: SignInCall): string | undefined {
   const { returnTo } = (req.session ?? {}) as { returnTo?: unknown };
   if (options.successReturnToOrRedirect === undefined || returnTo === undefined) return undefined;
   return safeReturnTo(returnTo, parts.settings.callbackPath);
+}
+
+/** Does Passport go to another page than the one that the attempt was for? It reads these options after a `success`. */
+function leadsElsewhere(call: SignInCall, returnTo: string): boolean {
+  const { successRedirect, successReturnToOrRedirect } = call.options;
+  const page = keptReturnTo(call) ?? successReturnToOrRedirect ?? successRedirect;
+  return !call.wall && page !== undefined && page !== returnTo;
 }
 
 /** The wall signs in by itself. What fails there is the session store, or `serializeUser`: the log tells which. */

@@ -1,5 +1,6 @@
 import { type AuthorizationError, describeError } from '../errors.js';
 import type { SignInCall } from './call.js';
+import { LOOP } from './messages.js';
 import { answerWall, isNavigation, type WallMessage } from './wall.js';
 
 /** A wall answers by itself; a route fails for what the person did, and errs for what went wrong. */
@@ -10,15 +11,18 @@ export function refuseOrFail(call: SignInCall, error: AuthorizationError, messag
 }
 
 /** The wall's answer: what the application asked for, else a page or JSON. The log gets the cause of what went wrong. */
-export function refuse({ req, res, options, strategy }: SignInCall, error: unknown, message: WallMessage): void {
-  if (options.failWithError || options.wall === 'fail') {
+export function refuse({ req, res, options, wall, strategy }: SignInCall, error: unknown, message: WallMessage): void {
+  const fails = options.failWithError || options.wall === 'fail';
+  // What an application is told of a loop is not what causes it.
+  if (message.code === LOOP.code || (message.status >= 500 && !fails)) {
+    process.emitWarning(describeError(error), { type: 'SparkStrategy', code: 'SPARK_SIGN_IN' });
+  }
+  if (fails) {
     strategy.fail({ message: message.text, code: message.code }, message.status);
     return;
   }
-  if (message.status >= 500) {
-    process.emitWarning(describeError(error), { type: 'SparkStrategy', code: 'SPARK_SIGN_IN' });
-  }
-  if (options.failureRedirect !== undefined && isNavigation(req) && message.status !== 503) {
+  // Of a route it may lead to that route again, which ends what goes round and round.
+  if (wall && options.failureRedirect !== undefined && isNavigation(req) && message.status !== 503) {
     strategy.fail({ message: message.text, code: message.code }, message.status); // Passport also knows failureFlash and failureMessage
     return;
   }

@@ -26,6 +26,8 @@ export interface RoleSettings {
   readonly role: Role;
   readonly flow: Flow;
   readonly portal: PortalOption | undefined;
+  /** The application wrote the role by itself: walls go by it. */
+  readonly roleTold: boolean;
   /** Replaces the page that role and flow choose. */
   readonly authorizationURL: string | undefined;
 }
@@ -47,12 +49,12 @@ function roleProblem(role: Role, flow: Flow, portal: PortalOption | undefined): 
 }
 
 /** The options of a strategy for role, flow and portal. */
-export function roleOptions(check: OptionCheck, options: RoleOptions): Pick<RoleSettings, 'role' | 'flow' | 'portal'> {
+export function roleOptions(check: OptionCheck, options: RoleOptions): Omit<RoleSettings, 'authorizationURL'> {
   const role = check.oneOf('role', options.role, ROLES, 'private');
   const flow = check.oneOf('flow', options.flow, FLOWS, 'oauth2');
   const problem = roleProblem(role, flow, options.portal);
   if (problem) check.problem(problem);
-  return { role, flow, portal: options.portal };
+  return { role, flow, portal: options.portal, roleTold: options.role !== undefined };
 }
 
 /** Role, flow and portal of one sign-in, and where people go for it, where role and flow do not tell. */
@@ -69,14 +71,42 @@ export async function chooseRole(
   options: RoleOptions,
   req: IncomingMessage,
 ): Promise<RoleChoice> {
+  const { portal, ...choice } = await given(settings, options, req);
+  if (typeof portal === 'object') return { ...choice, portal: portal.name, authorizationURL: portal.authorizationURL };
+  const { authorizationURL } = settings;
+  return { ...choice, portal: portal === false ? undefined : portal, authorizationURL };
+}
+
+/**
+ * Does a wall let in who signed in like this? One that is told a role or portal lets in those of that role and portal, and
+ * one that is told none lets in all. Tokens that nobody knows the role of were adopted so. @throws ConfigError
+ */
+export async function fitsRole(
+  settings: RoleSettings,
+  options: RoleOptions,
+  req: IncomingMessage,
+  signedIn: { readonly role?: Role | undefined; readonly portal?: string | undefined },
+): Promise<boolean> {
+  const told = options.role !== undefined || options.portal !== undefined || settings.roleTold;
+  if (!told || signedIn.role === undefined) return true;
+  const { role, portal } = await given(settings, options, req);
+  if (role !== signedIn.role) return false;
+  if (role !== 'vow' || portal === false) return true; // the multi-agent endpoint: whichever portal the consumer picks
+  return (typeof portal === 'object' ? portal.name : portal) === signedIn.portal;
+}
+
+async function given(
+  settings: RoleSettings,
+  options: RoleOptions,
+  req: IncomingMessage,
+): Promise<{ readonly role: Role; readonly flow: Flow; readonly portal: Portal | undefined }> {
   const check = new OptionCheck(AUTHENTICATE);
   const role = check.oneOf('role', options.role, ROLES, settings.role);
   const flow = check.oneOf('flow', options.flow, FLOWS, role === 'vow' ? 'oauth2' : settings.flow);
   check.done();
-  const given = role === 'vow' ? (options.portal ?? settings.portal) : options.portal;
-  const portal = typeof given === 'function' ? await given(req) : given;
+  const option = role === 'vow' ? (options.portal ?? settings.portal) : options.portal;
+  const portal = typeof option === 'function' ? await option(req) : option;
   const problem = roleProblem(role, flow, portal);
   if (problem) throw new ConfigError(AUTHENTICATE, [problem]);
-  if (typeof portal === 'object') return { role, flow, portal: portal.name, authorizationURL: portal.authorizationURL };
-  return { role, flow, portal: portal === false ? undefined : portal, authorizationURL: settings.authorizationURL };
+  return { role, flow, portal };
 }

@@ -1,14 +1,21 @@
 import type { IncomingMessage } from 'node:http';
+import { UnavailableError } from '../errors.js';
 import { type SignedInTokens, tokenKeyOf } from '../session.js';
 import type { Tokens } from '../tokens/record.js';
 import { calledBack, type ExpressRequest } from './request.js';
 
 /**
  * Removes the person's tokens, signs out of Passport and destroys the session. Answers the tokens that were removed.
- * @throws UnavailableError the token store is away: nobody was signed out
+ * @throws UnavailableError there is no session, or the token store is away: nobody was signed out
  */
 export async function signOutHere(req: IncomingMessage, where: SignedInTokens): Promise<Tokens | undefined> {
   const request = req as ExpressRequest;
+  if (!request.session) {
+    throw new UnavailableError(
+      'The request has no session to sign out of: its store is away, or no express-session stands before this.',
+      { code: 'no_session' },
+    );
+  }
   const key = tokenKeyOf(request, where);
   const removed = key === undefined ? undefined : await where.tokens.remove(key);
   const { logout } = request;

@@ -190,20 +190,31 @@ export function safeReturnTo(wanted: unknown, callbackPath: string): string {
   return wanted;
 }
 
-/** Remembers for a minute that this browser finished a sign-in for a page: the loop guard looks for it. */
-export function rememberFinished(res: ServerResponse, returnTo: string, secure: boolean): void {
-  setCookie(res, finishedName(secure), stateName(returnTo), secure, FINISHED_S);
+/** What a browser finished of late, for one page. */
+export interface Finished {
+  /** How often it finished a sign-in for this very page, each within a minute of the one before. */
+  readonly times: number;
+  /** The callback led to another page, by the options of its route. */
+  readonly ledElsewhere: boolean;
 }
 
-/** Did this browser finish a sign-in for this very page within the last minute? Answers yes once. */
-export function takeFinished(req: IncomingMessage, res: ServerResponse, wanted: string, secure: boolean): boolean {
-  const name = finishedName(secure);
-  if (parse(req.headers.cookie ?? '')[name] !== stateName(wanted)) return false;
-  clearCookie(res, name, secure);
-  return true;
+/** Remembers for a minute what this browser finished for a page: the loop guard looks for it. */
+export function rememberFinished(res: ServerResponse, page: string, finished: Finished, secure: boolean): void {
+  const value = `${stateName(page)}.${finished.times}${finished.ledElsewhere ? ELSEWHERE : ''}`;
+  setCookie(res, finishedName(secure), value, secure, FINISHED_S);
 }
 
-/** After a sign-out the same page may lead to Spark again. */
+export function readFinished(req: IncomingMessage, page: string, secure: boolean): Finished {
+  const value = parse(req.headers.cookie ?? '')[finishedName(secure)] ?? '';
+  const [name, times = ''] = value.split('.');
+  if (name !== stateName(page)) return { times: 0, ledElsewhere: false };
+  // Not a number: whatever the browser made of it.
+  return { times: /^[1-9]\d{0,2}$/.test(times) ? Number(times) : 1, ledElsewhere: value.endsWith(ELSEWHERE) };
+}
+
+const ELSEWHERE = '.elsewhere';
+
+/** After a sign-out, or a page that was reached, the same page may lead to Spark again. */
 export function forgetFinished(res: ServerResponse, secure: boolean): void {
   clearCookie(res, finishedName(secure), secure);
 }

@@ -341,6 +341,32 @@ describe('the session link', () => {
     expect(session).not.toHaveProperty('spark');
   });
 
+  // Nobody was signed out, and the application said that somebody was.
+  it('is not ended by signOut where there is no session, and the application is told', async () => {
+    const tokenStore = new WatchedStore();
+    const { url } = await startApp({
+      strategy: { tokenStore },
+      routes: (app, passport, strategy) => {
+        app.post('/sign-out', (req, res) => {
+          if (req.query.without === 'session') delete (req as { session?: unknown }).session;
+          strategy.signOut(req).then(
+            () => res.json({}),
+            ({ name, code, status }: SparkError) => res.status(status).json({ name, code }),
+          );
+        });
+        app.use(passport.authenticate('spark'));
+      },
+    });
+    const person = new Visitor(url);
+    await person.signIn('/page');
+
+    const reply = await person.agent.post('/sign-out?without=session');
+
+    expect([reply.status, reply.body]).toEqual([503, { name: 'UnavailableError', code: 'no_session' }]);
+    expect(tokenStore.removed).toEqual([]);
+    expect((await person.call('/spark/v1/system')).status).toBe(200);
+  });
+
   // A role that is written wrong would have asked a consumer's tokens for an agent's profile.
   it.each([
     [{ role: 'VOW' }, `"role" is 'VOW'; write one of 'private', 'idx', 'vow'.`],

@@ -1,6 +1,6 @@
 import type { ErrorRequestHandler } from 'express';
-import { ConfigError, type SparkAuthenticateOptions } from '../../src/index.js';
-import { startApp } from '../support/app.js';
+import { ConfigError, MemoryTokenStore, type SparkAuthenticateOptions, SparkStrategy } from '../../src/index.js';
+import { CLIENT, startApp, type TestApp, type TestAppOptions } from '../support/app.js';
 import { answerSpark, Visitor } from '../support/visitor.js';
 
 const PRIVATE = { role: 'private', username: 'agent', endpoint: '/oauth2', resource: '/v1/my/account' } as const;
@@ -152,4 +152,163 @@ it('asks a function for the portal of each request', async () => {
   const hostile = await new Visitor(url).page('/').set('X-Tenant', '../../openid');
   expect(hostile.status).toBe(500);
   expect(hostile.headers.location).toBeUndefined();
+});
+
+// A consumer who signed in at a wall of portals would read what is there for agents alone.
+describe('a wall that is told a role', () => {
+  const PAGES: [path: string, options: SparkAuthenticateOptions][] = [
+    ['/agents', { role: 'private' }],
+    ['/search', { role: 'idx' }],
+    ['/buyers', { role: 'vow', portal: 'myportal' }],
+    ['/others', { role: 'vow', portal: 'other' }],
+    ['/tenant', { role: 'vow', portal: (req) => String(req.headers['x-tenant'] ?? 'myportal') }],
+    ['/any-portal', { role: 'vow', portal: false }],
+    ['/anybody', {}],
+  ];
+
+  const start = async (more: Partial<TestAppOptions> = {}): Promise<TestApp> =>
+    await startApp({
+      emulator: { portals: ['myportal', 'other'] },
+      ...more,
+      routes: (app, passport) => {
+        for (const [path, options] of PAGES)
+          app.use(path, passport.authenticate('spark', { ...options, wall: true } as SparkAuthenticateOptions));
+        app.use(passport.authenticate('spark'));
+        app.use((req, res) => {
+          res.json({ at: req.originalUrl });
+        });
+      },
+    });
+
+  const passed = async (person: Visitor): Promise<string[]> => {
+    const statuses = await Promise.all(PAGES.map(async ([path]) => [path, (await person.page(path)).status] as const));
+    return statuses.filter(([, status]) => status === 200).map(([path]) => path);
+  };
+
+  it.each([
+    ['agent', '/agents', ['/agents', '/anybody']],
+    ['agent', '/search', ['/search', '/anybody']],
+    ['consumer', '/buyers', ['/buyers', '/tenant', '/any-portal', '/anybody']],
+    ['consumer', '/others', ['/others', '/any-portal', '/anybody']],
+    ['consumer', '/any-portal', ['/any-portal', '/anybody']],
+    ['agent', '/anybody', ['/agents', '/anybody']],
+  ])('lets in the %s who signed in at %s: %p', async (username, path, pages) => {
+    const { url } = await start();
+    const person = new Visitor(url);
+
+    expect((await person.signIn(path, { username })).headers.location).toBe(path);
+
+    expect(await passed(person)).toEqual(pages);
+  });
+
+  it('treats others as people who are not signed in: a redirect for pages, 401 for scripts', async () => {
+    const { url, spark } = await start();
+    const person = new Visitor(url);
+    await person.signIn('/buyers', { username: 'consumer' });
+
+    const page = await person.page('/agents');
+    const script = await person.agent.get('/agents').set('Accept', 'application/json');
+    const tenant = await person.page('/tenant').set('X-Tenant', 'other');
+
+    expect([page.status, page.headers.location]).toEqual([302, expect.stringContaining(`${spark.url}/oauth2?`)]);
+    expect([script.status, script.body.D.Error]).toEqual([401, 'sign_in_required']);
+    expect(tenant.headers.location).toContain('/auth/vow/other?');
+  });
+
+  it('lets them in when they have signed in there, time and again', async () => {
+    const { url } = await start();
+    const person = new Visitor(url);
+    for (let i = 0; i < 4; i += 1) {
+      for (const [path, username] of [
+        ['/agents', 'agent'],
+        ['/buyers', 'consumer'],
+      ] as const) {
+        expect((await person.signIn(path, { username })).headers.location).toBe(path);
+        expect((await person.page(path)).status).toBe(200);
+      }
+    }
+  });
+
+  it('goes by the role of its strategy, where that is written', async () => {
+    const tokenStore = new MemoryTokenStore();
+    const { url, passport, spark } = await startApp({
+      strategy: { tokenStore },
+      routes: (app, passportOfApp) => {
+        app.use('/agents', passportOfApp.authenticate('agents'));
+        app.use('/buyers', passportOfApp.authenticate('buyers'));
+        app.use(passportOfApp.authenticate('spark'));
+        app.use((_req, res) => {
+          res.json({});
+        });
+      },
+    });
+    const common = { ...CLIENT, callbackURL: `${url}/auth/spark/callback`, platformURL: spark.url, apiURL: spark.url };
+    for (const [name, role] of [
+      ['agents', { role: 'private' }],
+      ['buyers', { role: 'vow', portal: 'myportal' }],
+    ] as const) {
+      const strategy = new SparkStrategy({ ...common, ...role, tokenStore }, (_a, _r, profile, done) =>
+        done(null, profile),
+      );
+      passport.use(name, strategy);
+    }
+    const [consumer, agent] = [new Visitor(url), new Visitor(url)];
+    await consumer.signIn('/buyers', { username: 'consumer' });
+    await agent.signIn('/');
+
+    for (const [path, ofConsumer, ofAgent] of [
+      ['/buyers', 200, 302],
+      ['/agents', 302, 200],
+      ['/', 200, 200], // its strategy is told no role
+    ] as const) {
+      expect([(await consumer.page(path)).status, (await agent.page(path)).status]).toEqual([ofConsumer, ofAgent]);
+    }
+  });
+
+  it('lets in people of whose tokens no role is known', async () => {
+    class Roleless extends MemoryTokenStore {
+      override async read(key: string): ReturnType<MemoryTokenStore['read']> {
+        const record = await super.read(key);
+        return record && { ...record, role: undefined };
+      }
+    }
+    const { url } = await start({ strategy: { tokenStore: new Roleless() } });
+    const person = new Visitor(url);
+    await person.signIn('/agents');
+    expect(await passed(person)).toEqual(PAGES.map(([path]) => path));
+  });
+
+  it('may stand below one that is told none', async () => {
+    const { url } = await startApp({
+      routes: (app, passport) => {
+        app.use(passport.authenticate('spark'));
+        app.use('/buyers', passport.authenticate('spark', { role: 'vow', portal: 'myportal' } as object));
+        app.use((_req, res) => {
+          res.json({});
+        });
+      },
+    });
+    const person = new Visitor(url);
+    await person.signIn('/buyers');
+    expect((await person.signIn('/buyers', { username: 'consumer' })).headers.location).toBe('/buyers');
+    expect((await person.page('/buyers')).status).toBe(200);
+  });
+
+  it('does not send people round for ever below one that is told another', async () => {
+    const warn = jest.spyOn(process, 'emitWarning').mockReturnValue();
+    const { url } = await startApp({
+      routes: (app, passport) => {
+        app.use(passport.authenticate('spark', { role: 'private' } as object));
+        app.use('/buyers', passport.authenticate('spark', { role: 'vow', portal: 'myportal' } as object));
+      },
+    });
+    const person = new Visitor(url);
+    for (const username of ['agent', 'consumer', 'agent']) await person.signIn('/buyers', { username });
+
+    const page = await person.page('/buyers');
+
+    expect([page.status, page.text]).toEqual([503, expect.stringContaining('it did not last')]);
+    expect(warn.mock.calls.join()).toContain('another wall before it');
+    warn.mockRestore();
+  });
 });

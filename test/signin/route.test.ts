@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
-import { SparkStrategy } from '../../src/index.js';
-import { CLIENT, startApp } from '../support/app.js';
+import { MemoryTokenStore, type SparkAuthenticateOptions, SparkStrategy } from '../../src/index.js';
+import { CLIENT, startApp, type TestAppOptions } from '../support/app.js';
 import { answerSpark, Visitor } from '../support/visitor.js';
 
 it('is an ordinary strategy on routes: redirect, then success', async () => {
@@ -171,6 +171,154 @@ it('errs with a typed error when Spark refuses the code, without a secret in it'
     name: 'TokenError',
     code: 'invalid_client',
     message: 'secret [hidden] does not match',
+  });
+});
+
+describe('a browser that is sent to the login route again and again', () => {
+  /** An application that sends everybody without a user to its login route. */
+  const withLogin =
+    (options: SparkAuthenticateOptions = {}): NonNullable<TestAppOptions['routes']> =>
+    (app, passport) => {
+      app.get('/', (req, res) => (req.user ? res.json(req.user) : res.redirect('/login')));
+      app.get('/login', passport.authenticate('spark', options));
+      app.get('/auth/spark/callback', passport.authenticate('spark', { successRedirect: '/' }));
+      app.post('/logout', (req, res, next) => {
+        req.logout((error) => (error ? next(error) : res.json({})));
+      });
+    };
+  /** Follows redirects, and signs in at Spark, which asks nobody who has just been there. */
+  const follow = async (person: Visitor, path: string): Promise<Awaited<ReturnType<Visitor['page']>>> => {
+    for (let i = 0; i < 30; i += 1) {
+      const reply = await person.page(path);
+      const { location } = reply.headers as { location?: string };
+      if (location === undefined) return reply;
+      const away = location.startsWith('/') ? location : await answerSpark(location);
+      path = away.startsWith('/') ? away : new URL(away).pathname + new URL(away).search;
+    }
+    throw new Error('no end in sight');
+  };
+  const blocked = { cookie: { secure: true } }; // over http: never sent
+
+  // Seen: 404, because the route let the person pass, as a wall in its place would.
+  it.each([
+    ['successRedirect', { successRedirect: '/' }],
+    ['successReturnToOrRedirect', { successReturnToOrRedirect: '/' }],
+  ])('begins a sign-in for who is signed in, where %s says where to go', async (_option, callback) => {
+    const warn = jest.spyOn(process, 'emitWarning').mockReturnValue();
+    const { url } = await startApp({
+      routes: (app, passport) => {
+        app.get('/login', passport.authenticate('spark'));
+        app.get('/auth/spark/callback', passport.authenticate('spark', callback));
+      },
+    });
+    const person = new Visitor(url);
+    expect((await person.signIn('/login')).headers.location).toBe('/');
+    expect((await person.signIn('/login')).headers.location).toBe('/');
+    expect((await person.call('/spark/v1/system')).status).toBe(200);
+    expect(warn).not.toHaveBeenCalled();
+    warn.mockRestore();
+  });
+
+  it('gets a page when the application sends people there who are signed in', async () => {
+    const warn = jest.spyOn(process, 'emitWarning').mockReturnValue();
+    const { url, spark } = await startApp({
+      routes: (app, passport) => {
+        app.get('/', (_req, res) => res.redirect('/login')); // whom it never finds good enough
+        app.get('/login', passport.authenticate('spark'));
+        app.get('/auth/spark/callback', passport.authenticate('spark', { successRedirect: '/' }));
+      },
+    });
+
+    expect((await follow(new Visitor(url), '/')).status).toBe(503);
+
+    expect(spark.grants()).toHaveLength(3);
+    expect(warn.mock.calls.join()).toContain('sends people who are signed in to its login route');
+    warn.mockRestore();
+  });
+
+  it('begins a sign-in for who is signed in, beside a wall, where returnTo says where to go', async () => {
+    const warn = jest.spyOn(process, 'emitWarning').mockReturnValue();
+    const start = async (options: SparkAuthenticateOptions): Promise<Visitor> => {
+      const { url } = await startApp({
+        routes: (app, passport) => {
+          app.get('/login', passport.authenticate('spark', options));
+          app.use(passport.authenticate('spark'));
+          app.get('/', (_req, res) => {
+            res.json({});
+          });
+        },
+      });
+      return new Visitor(url);
+    };
+    const told = await start({ returnTo: '/' });
+    expect((await told.signIn('/login')).headers.location).toBe('/');
+    expect((await told.page('/')).status).toBe(200);
+    expect((await told.signIn('/login')).headers.location).toBe('/');
+    expect(warn).not.toHaveBeenCalled();
+
+    const untold = await start({});
+    expect((await untold.signIn('/login')).headers.location).toBe('/login');
+    expect((await untold.page('/login')).status).toBe(404);
+    expect(warn.mock.calls.join()).toContain('give it { returnTo: "/" }');
+    warn.mockRestore();
+  });
+
+  // Seen: thirty requests, and ten codes spent.
+  it.each([{}, { returnTo: '/' }])(
+    'gets a page at the third time when it keeps no session cookie: %p',
+    async (options) => {
+      const warn = jest.spyOn(process, 'emitWarning').mockReturnValue();
+      const { url, spark } = await startApp({ session: blocked, routes: withLogin(options) });
+
+      const page = await follow(new Visitor(url), '/');
+
+      expect([page.status, page.text]).toEqual([403, expect.stringContaining('your browser did not keep it')]);
+      expect(spark.grants()).toHaveLength(3);
+      warn.mockRestore();
+    },
+  );
+
+  it('gets the page in place of a failureRedirect, which may lead to the login route again', async () => {
+    const warn = jest.spyOn(process, 'emitWarning').mockReturnValue();
+    const { url } = await startApp({ session: blocked, routes: withLogin({ failureRedirect: '/login' }) });
+    expect((await follow(new Visitor(url), '/')).status).toBe(403);
+    warn.mockRestore();
+  });
+
+  it('gets a page when the token store forgets', async () => {
+    class Forgetful extends MemoryTokenStore {
+      override async read(): Promise<undefined> {
+        return undefined;
+      }
+    }
+    const warn = jest.spyOn(process, 'emitWarning').mockReturnValue();
+    const { url } = await startApp({
+      strategy: { tokenStore: new Forgetful() },
+      routes: (app, passport, strategy) => {
+        app.get('/', (req, res, next) => {
+          strategy.status(req).then((status) => (status ? res.json(status) : res.redirect('/login')), next);
+        });
+        app.get('/login', passport.authenticate('spark'));
+        app.get('/auth/spark/callback', passport.authenticate('spark', { successRedirect: '/' }));
+      },
+    });
+
+    const page = await follow(new Visitor(url), '/');
+
+    expect([page.status, page.text]).toEqual([503, expect.stringContaining('it did not last')]);
+    expect(warn.mock.calls.join()).toContain('does the token store keep them?');
+    warn.mockRestore();
+  });
+
+  it('may sign in again after a sign-out of the application', async () => {
+    const { url } = await startApp({ routes: withLogin() });
+    const person = new Visitor(url);
+    for (let i = 0; i < 2; i += 1) {
+      await person.signIn('/login');
+      expect((await person.page('/')).status).toBe(200);
+      await person.agent.post('/logout').expect(200);
+    }
+    expect((await person.page('/login')).headers.location).toContain('/oauth2?');
   });
 });
 

@@ -1,10 +1,12 @@
 import type { EventEmitter } from 'node:events';
 import express from 'express';
 import session from 'express-session';
+import { Passport } from 'passport';
 import { Strategy as BearerStrategy } from 'passport-http-bearer';
-import { MemoryTokenStore, type SparkAuthenticateOptions, UnavailableError } from '../../src/index.js';
+import { MemoryTokenStore, type SparkAuthenticateOptions, SparkStrategy, UnavailableError } from '../../src/index.js';
 import { rawCall } from '../proxy/support.js';
-import { startApp, type TestAppOptions } from '../support/app.js';
+import { CLIENT, startApp, type TestAppOptions } from '../support/app.js';
+import { serve } from '../support/server.js';
 import { answerSpark, Visitor } from '../support/visitor.js';
 
 const PAGE = { 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Dest': 'document', Accept: 'text/html' };
@@ -280,6 +282,55 @@ describe('a sign-in that would go round for ever', () => {
     const page = await new Visitor(url).back(await answerSpark(away.headers.location as string));
     expect([page.status, page.text]).toEqual([403, expect.stringContaining('cookies must be allowed')]);
   });
+
+  // The person was told to allow cookies, and the operator nothing.
+  it.each([
+    ['passport.session() is missing', false, undefined, 'mount passport.session() before'],
+    ['deserializeUser knows nobody', true, false, 'deserializeUser'],
+  ])('ends on a page when %s, and the log says so', async (_what, mounted, known, cause) => {
+    const warn = jest.spyOn(process, 'emitWarning').mockReturnValue();
+    const { spark } = await startApp();
+    const app = express();
+    const { url } = await serve(app);
+    const passport = new Passport();
+    passport.serializeUser((user, done) => done(null, user));
+    passport.deserializeUser((user: Express.User, done) => done(null, known ?? user));
+    const options = { ...CLIENT, callbackURL: `${url}/callback`, platformURL: spark.url, apiURL: spark.url };
+    passport.use(new SparkStrategy(options, (_a, _r, profile, done) => done(null, profile)));
+    app.use(session({ secret: 'test secret', resave: false, saveUninitialized: false }));
+    if (mounted) app.use(passport.session());
+    app.use(passport.authenticate('spark'));
+    const person = new Visitor(url);
+    await person.signIn('/page');
+
+    const page = await person.page('/page');
+
+    expect([page.status, page.text]).toEqual([503, expect.stringContaining('it did not last')]);
+    expect(warn.mock.calls).toEqual([
+      [expect.stringContaining(cause), expect.objectContaining({ code: 'SPARK_SIGN_IN' })],
+    ]);
+    warn.mockRestore();
+  });
+
+  it.each([{}, { wall: 'fail' } as const])(
+    'is told to the log where the session does not come back: %p',
+    async (options) => {
+      const warn = jest.spyOn(process, 'emitWarning').mockReturnValue();
+      const { url } = await startApp({
+        session: { cookie: { secure: true } }, // over http: never sent
+        routes: (app, passport) => {
+          app.use(passport.authenticate('spark', options as SparkAuthenticateOptions));
+        },
+      });
+      const person = new Visitor(url);
+      await person.signIn('/page');
+      expect((await person.page('/page')).status).toBe(403);
+      expect(warn.mock.calls).toEqual([
+        [expect.stringContaining('sign_in_loop'), expect.objectContaining({ code: 'SPARK_SIGN_IN' })],
+      ]);
+      warn.mockRestore();
+    },
+  );
 
   it('ends on a page when the token store forgets at once, and the log says where to look', async () => {
     class Forgetful extends MemoryTokenStore {
