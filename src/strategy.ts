@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 
 import OAuth2Strategy = require('passport-oauth2');
 
+import { conceal } from './conceal.js';
 import { AuthorizationError, ConfigError, SignInRequiredError, UnavailableError } from './errors.js';
 import { type GrantEndpoint, lifetimeFrom, requestGrant, revokeToken } from './grant.js';
 import { OptionCheck } from './options.js';
@@ -160,6 +161,7 @@ export class SparkStrategy extends OAuth2Strategy {
       },
       revoke: (tokens) => revokeToken(settings.apiURL + TOKEN_PATH, tokens.accessToken, headers),
     });
+    conceal(this, 'settings', 'attempts', 'once');
   }
 
   override authenticate(req: IncomingMessage, options: SparkAuthenticateOptions = {}): void {

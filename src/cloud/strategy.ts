@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { AuthenticateOptions } from 'passport';
 import { Strategy } from 'passport-strategy';
+import { conceal } from '../conceal.js';
 import { SignInRequiredError } from '../errors.js';
 import { ownSessionKey, tokenKeyOf } from '../session.js';
 import { ownCall } from '../signin/call.js';
@@ -91,6 +92,7 @@ export class SparkCloudStrategy extends Strategy {
       onUnknown,
       renew: (record) => grants.renew(record),
     });
+    conceal(this, 'settings', 'grants');
   }
 
   override authenticate(req: IncomingMessage, options: CloudAuthenticateOptions = {}): void {
