@@ -17,6 +17,10 @@ export interface ProxyStrategy extends SignedInTokens {
   readonly origin: string | undefined;
 }
 
+/**
+ * The functions are declared as methods, whose parameters TypeScript compares both ways: so that a `req` may be written as
+ * the `Request` of Express, of whatever version. These declarations name none.
+ */
 export interface SparkProxyOptions<Session extends SessionOptions | undefined = undefined> {
   /** The strategy whose signed-in people call the API. */
   readonly strategy?: ProxyStrategy;
@@ -25,7 +29,7 @@ export interface SparkProxyOptions<Session extends SessionOptions | undefined = 
   /** Origin of the API. Default: the strategy's `apiURL`. */
   readonly target?: string;
   /** Names the tokens to use (stored with `tokens.adopt`), instead of the session's. Needs `allow`, and `authorize` or `public`. */
-  readonly tokenKey?: (req: IncomingMessage) => string | Promise<string>;
+  tokenKey?(req: IncomingMessage): string | Promise<string>;
   /**
    * Puts the proxy into the express lane, which reads the session by itself, without express-session: mount it before
    * `session()`. The same object that `session()` gets, with its `store`; `rolling`, `resave` and `saveUninitialized` off.
@@ -35,7 +39,7 @@ export interface SparkProxyOptions<Session extends SessionOptions | undefined = 
    * Who may call through `tokenKey`. In the express lane: who may call, apart from being signed in, since what stands
    * between `session()` and the routes elsewhere is not asked there; changes to the session are not saved.
    */
-  readonly authorize?: (caller: Caller<Session>, req: IncomingMessage) => boolean | Promise<boolean>;
+  authorize?(caller: Caller<Session>, req: IncomingMessage): boolean | Promise<boolean>;
   /** Every visitor may call through `tokenKey`. */
   readonly public?: boolean;
   /** What may be called. A function lets pass what it answers `true` to. Default: everything that the path rules let pass. */
@@ -59,11 +63,14 @@ export interface SparkProxyOptions<Session extends SessionOptions | undefined = 
    * Edits the headers that go up, before the access token is added to them. What the proxy sets, and what it keeps from
    * the API, can't be set. May be async.
    */
-  readonly onRequest?: (headers: HeaderEditor, req: IncomingMessage) => void | Promise<void>;
+  onRequest?(headers: HeaderEditor, req: IncomingMessage): void | Promise<void>;
   /** Edits the headers that come back, before the proxy's own are added. `Cache-Control` only gets stricter by them. */
-  readonly onResponse?: (headers: HeaderEditor, req: IncomingMessage, status: number) => void;
-  /** Told of every failure; it answers nothing. */
-  readonly onError?: (error: Error, req: IncomingMessage) => void;
+  onResponse?(headers: HeaderEditor, req: IncomingMessage, status: number): void;
+  /**
+   * Told of every failure; it answers nothing. `error` is a `SparkError` with its `code` and `status`, or what a function of
+   * the application threw.
+   */
+  onError?(error: Error, req: IncomingMessage): void;
 }
 
 /** The options of the express lane. */

@@ -32,11 +32,12 @@ export interface CloudProfile {
 }
 
 export type CloudVerifyFunction = (profile: CloudProfile, done: VerifyCallback) => void;
-export type CloudVerifyFunctionWithRequest = (
-  req: IncomingMessage,
-  profile: CloudProfile,
-  done: VerifyCallback,
-) => void;
+
+/** Declared as a method, whose parameters TypeScript compares both ways: `req` may be written as Express' `Request`. */
+interface CloudVerifyWithRequest {
+  verify(req: IncomingMessage, profile: CloudProfile, done: VerifyCallback): void;
+}
+export type CloudVerifyFunctionWithRequest = CloudVerifyWithRequest['verify'];
 
 /** Options of one call: `passport.authenticate('spark-cloud', { … })`. Passport's own go along. */
 export interface CloudAuthenticateOptions extends AuthenticateOptions {
