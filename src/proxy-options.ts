@@ -128,6 +128,7 @@ const DEFAULT_TIMEOUTS: Timeouts = { connectMs: 10_000, headersMs: 60_000, idleM
 export function parseProxyOptions(given: SparkProxyOptions | ExpressLaneOptions = {}): ProxySettings {
   const check = new OptionCheck('sparkProxy');
   check.object(given, 'write sparkProxy({ strategy }).');
+  refuseStrategyItself(check, given);
   const { session, authorizeSession, ...options } = bothRoads(given);
   const { strategy } = options;
   const tokens = options.tokens ?? strategy?.tokens;
@@ -141,6 +142,8 @@ export function parseProxyOptions(given: SparkProxyOptions | ExpressLaneOptions 
         : '"strategy" has no token service; write the SparkStrategy itself.',
     );
   }
+  if (options.tokens && strategy && options.tokens !== strategy.tokens)
+    check.problem('"strategy" and "tokens" are two answers to whose tokens are used; leave one of them out.');
   const target = options.target ?? strategy?.apiURL;
   const origin = target === undefined && !tokens ? '' : check.origin('target', target, TARGET_REMEDY);
   const store = session === undefined ? undefined : laneStore(check, session);
@@ -185,6 +188,14 @@ export function parseProxyOptions(given: SparkProxyOptions | ExpressLaneOptions 
   };
 }
 
+/** Its own properties would be reported one by one as options that there are not. */
+function refuseStrategyItself(check: OptionCheck, given: object): void {
+  const { apiURL, sessionKey, tokens } = given as Partial<ProxyStrategy>;
+  if (typeof apiURL !== 'string' || typeof sessionKey !== 'string' || !tokens) return;
+  check.problem('this is the strategy itself; write sparkProxy({ strategy }).');
+  check.done();
+}
+
 /** By what it can do: it may come from another copy of this package. */
 function isTokenService({ use, upstream }: Partial<TokenService>): boolean {
   return typeof use === 'function' && Array.isArray(upstream?.refusedPaths);
@@ -222,10 +233,18 @@ function checkTokenKey(check: OptionCheck, options: Omit<SparkProxyOptions, 'ses
   if (options.tokenKey === undefined) {
     if (options.tokens && !options.strategy)
       check.problem('"tokens" needs "tokenKey"; write a function that names the tokens for a request.');
-    if (options.authorize !== undefined || options.public !== undefined)
-      check.problem('"authorize" and "public" go with "tokenKey"; without it the session decides: leave them out.');
+    if (options.authorize !== undefined)
+      check.problem(
+        '"authorize" goes with "tokenKey", or with "session" (the express lane); without both, ask in a middleware before the proxy.',
+      );
+    if (options.public !== undefined)
+      check.problem('"public" goes with "tokenKey"; without it the session decides: leave it out.');
     return;
   }
+  if (options.authorize !== undefined && options.public === true)
+    check.problem(
+      '"authorize" and "public" contradict each other: some may call, and everybody; leave one of them out.',
+    );
   if (options.authorize === undefined && options.public !== true) {
     check.problem(
       '"tokenKey" needs "authorize"; write a function that tells who may call, or public: true for every visitor.',
@@ -248,11 +267,19 @@ function originList(check: OptionCheck, origins: unknown): readonly string[] | u
   );
 }
 
+/** CORS-safelisted: any page may have them sent to another site, without asking that first (Fetch Standard §2.2.2). */
+const SAFELISTED = new Set(['accept', 'accept-language', 'content-language', 'content-type', 'range']);
+
 function headerName(check: OptionCheck, name: unknown): string | undefined {
   if (name === undefined) return undefined;
   try {
     const text = check.text('requireHeader', name, "write a name like 'X-Requested-With'.");
     if (text !== '') validateHeaderName(text);
+    if (SAFELISTED.has(text.toLowerCase())) {
+      check.problem(
+        `"requireHeader" is '${text}', which a browser sends to other sites unasked; write a name like 'X-Requested-With'.`,
+      );
+    }
     return text.toLowerCase();
   } catch {
     check.problem('"requireHeader" can not be the name of a header; write a name like \'X-Requested-With\'.');

@@ -270,7 +270,11 @@ export class SparkStrategy extends OAuth2Strategy {
     const wall = isWall(req, options);
     const call: SignInCall = { req, res, options, wall, strategy: this, parts: this.parts() };
     try {
-      if (wall && !req.session) throw new UnavailableError('The request has no session.', { code: 'no_session' });
+      if (wall && !req.session)
+        throw new UnavailableError(
+          'The request has no session: its store is away, or session() is not mounted before the wall; mount session() before it.',
+          { code: 'no_session' },
+        );
       if (this.isCallback(req, options)) await finish(call);
       else if (wall) await guard(call);
       else await beginOrPass(call);
