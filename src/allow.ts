@@ -1,3 +1,4 @@
+import { ConfigError } from './errors.js';
 import type { OptionCheck } from './options.js';
 
 /** Methods that pass through the proxy at all. */
@@ -36,8 +37,7 @@ export function allowFunction(
   allow: readonly AllowRule[] | ((request: AllowedRequest) => boolean) | undefined,
 ): ((request: AllowedRequest) => boolean) | undefined {
   if (allow === undefined) return undefined;
-  // Compared with true, because the promise of an async function is truthy and would let everything pass.
-  if (typeof allow === 'function') return (request) => allow(request) === true;
+  if (typeof allow === 'function') return (request) => answerAtOnce(allow(request));
   if (!Array.isArray(allow)) {
     check.problem("\"allow\" is neither a list nor a function; write [{ methods: ['GET'], path: '/v1/listings' }].");
     return undefined;
@@ -45,6 +45,15 @@ export function allowFunction(
   const rules: readonly AllowRule[] = allow;
   for (const [i, rule] of rules.entries()) checkRule(check, `allow[${i}]`, rule);
   return (request) => rules.some((rule) => allows(rule, request));
+}
+
+/** Compared with true: what is merely truthy, like the promise of an async function, would let everything pass. @throws ConfigError */
+function answerAtOnce(answer: unknown): boolean {
+  if (typeof (answer as { then?: unknown } | null | undefined)?.then !== 'function') return answer === true;
+  (answer as PromiseLike<unknown>).then(undefined, () => undefined); // it may reject, and nobody else looks at it
+  throw new ConfigError('sparkProxy', [
+    '"allow" answered a promise, but must answer at once; leave out async, and ask what takes time in "authorize" or in a middleware before.',
+  ]);
 }
 
 function checkRule(check: OptionCheck, name: string, rule: AllowRule | null): void {
@@ -61,7 +70,13 @@ function checkRule(check: OptionCheck, name: string, rule: AllowRule | null): vo
     check.problem(`"${name}.methods" must be a list out of ${[...METHODS].join(', ')}.`);
   else if (override && !methods.includes('POST'))
     check.problem(`"${name}.override" is for forms, which are sent as POST; write methods: ['POST'], or leave it out.`);
-  if (typeof path !== 'string' || !/^\/(?:[^*?#]*|(?:[^*?#]*\/)?\*)$/.test(path) || path.includes('//'))
+  const parameter = typeof path === 'string' ? /\/(:[^/]*)/.exec(path) : undefined;
+  if (parameter) {
+    const below = path.slice(0, parameter.index);
+    check.problem(
+      `"${name}.path" has a parameter, '${parameter[1]}', but is compared as it stands; write '${below}/*' for all below ${below || '/'}, or a function.`,
+    );
+  } else if (typeof path !== 'string' || !/^\/(?:[^*?#]*|(?:[^*?#]*\/)?\*)$/.test(path) || path.includes('//'))
     check.problem(
       `"${name}.path" must be a path like '/v1/listings', without a query, or '/v1/listings/*' for all below it.`,
     );

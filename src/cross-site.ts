@@ -25,5 +25,9 @@ export function refuseCrossSite(req: IncomingMessage, rules: CrossSiteRules): st
   }
   if (req.method === 'GET' || req.method === 'HEAD' || req.method === 'OPTIONS') return undefined;
   if (rules.requireHeader !== undefined && req.headers[rules.requireHeader] !== undefined) return undefined;
-  return 'The request says neither Sec-Fetch-Site nor Origin: programs other than browsers must send the header set as "requireHeader".';
+  const program =
+    rules.requireHeader === undefined
+      ? 'Set requireHeader for programs, or have them send Sec-Fetch-Site: same-origin'
+      : `Programs must send the header ${rules.requireHeader}, or Sec-Fetch-Site: same-origin`;
+  return `The request says neither Sec-Fetch-Site nor Origin, as browsers do. ${program}.`;
 }

@@ -17,6 +17,10 @@ export interface ProxyStrategy extends SignedInTokens {
   readonly origin: string | undefined;
 }
 
+/**
+ * The functions are declared as methods, whose parameters TypeScript compares both ways: so that a `req` may be written as
+ * the `Request` of Express, of whatever version. These declarations name none.
+ */
 export interface SparkProxyOptions<Session extends SessionOptions | undefined = undefined> {
   /** The strategy whose signed-in people call the API. */
   readonly strategy?: ProxyStrategy;
@@ -25,7 +29,7 @@ export interface SparkProxyOptions<Session extends SessionOptions | undefined = 
   /** Origin of the API. Default: the strategy's `apiURL`. */
   readonly target?: string;
   /** Names the tokens to use (stored with `tokens.adopt`), instead of the session's. Needs `allow`, and `authorize` or `public`. */
-  readonly tokenKey?: (req: IncomingMessage) => string | Promise<string>;
+  tokenKey?(req: IncomingMessage): string | Promise<string>;
   /**
    * Puts the proxy into the express lane, which reads the session by itself, without express-session: mount it before
    * `session()`. The same object that `session()` gets, with its `store`; `rolling`, `resave` and `saveUninitialized` off.
@@ -35,7 +39,7 @@ export interface SparkProxyOptions<Session extends SessionOptions | undefined = 
    * Who may call through `tokenKey`. In the express lane: who may call, apart from being signed in, since what stands
    * between `session()` and the routes elsewhere is not asked there; changes to the session are not saved.
    */
-  readonly authorize?: (caller: Caller<Session>, req: IncomingMessage) => boolean | Promise<boolean>;
+  authorize?(caller: Caller<Session>, req: IncomingMessage): boolean | Promise<boolean>;
   /** Every visitor may call through `tokenKey`. */
   readonly public?: boolean;
   /** What may be called. A function lets pass what it answers `true` to. Default: everything that the path rules let pass. */
@@ -59,11 +63,14 @@ export interface SparkProxyOptions<Session extends SessionOptions | undefined = 
    * Edits the headers that go up, before the access token is added to them. What the proxy sets, and what it keeps from
    * the API, can't be set. May be async.
    */
-  readonly onRequest?: (headers: HeaderEditor, req: IncomingMessage) => void | Promise<void>;
+  onRequest?(headers: HeaderEditor, req: IncomingMessage): void | Promise<void>;
   /** Edits the headers that come back, before the proxy's own are added. `Cache-Control` only gets stricter by them. */
-  readonly onResponse?: (headers: HeaderEditor, req: IncomingMessage, status: number) => void;
-  /** Told of every failure; it answers nothing. */
-  readonly onError?: (error: Error, req: IncomingMessage) => void;
+  onResponse?(headers: HeaderEditor, req: IncomingMessage, status: number): void;
+  /**
+   * Told of every failure; it answers nothing. `error` is a `SparkError` with its `code` and `status`, or what a function of
+   * the application threw.
+   */
+  onError?(error: Error, req: IncomingMessage): void;
 }
 
 /** The options of the express lane. */
@@ -121,6 +128,7 @@ const DEFAULT_TIMEOUTS: Timeouts = { connectMs: 10_000, headersMs: 60_000, idleM
 export function parseProxyOptions(given: SparkProxyOptions | ExpressLaneOptions = {}): ProxySettings {
   const check = new OptionCheck('sparkProxy');
   check.object(given, 'write sparkProxy({ strategy }).');
+  refuseStrategyItself(check, given);
   const { session, authorizeSession, ...options } = bothRoads(given);
   const { strategy } = options;
   const tokens = options.tokens ?? strategy?.tokens;
@@ -134,6 +142,8 @@ export function parseProxyOptions(given: SparkProxyOptions | ExpressLaneOptions 
         : '"strategy" has no token service; write the SparkStrategy itself.',
     );
   }
+  if (options.tokens && strategy && options.tokens !== strategy.tokens)
+    check.problem('"strategy" and "tokens" are two answers to whose tokens are used; leave one of them out.');
   const target = options.target ?? strategy?.apiURL;
   const origin = target === undefined && !tokens ? '' : check.origin('target', target, TARGET_REMEDY);
   const store = session === undefined ? undefined : laneStore(check, session);
@@ -178,6 +188,14 @@ export function parseProxyOptions(given: SparkProxyOptions | ExpressLaneOptions 
   };
 }
 
+/** Its own properties would be reported one by one as options that there are not. */
+function refuseStrategyItself(check: OptionCheck, given: object): void {
+  const { apiURL, sessionKey, tokens } = given as Partial<ProxyStrategy>;
+  if (typeof apiURL !== 'string' || typeof sessionKey !== 'string' || !tokens) return;
+  check.problem('this is the strategy itself; write sparkProxy({ strategy }).');
+  check.done();
+}
+
 /** By what it can do: it may come from another copy of this package. */
 function isTokenService({ use, upstream }: Partial<TokenService>): boolean {
   return typeof use === 'function' && Array.isArray(upstream?.refusedPaths);
@@ -215,10 +233,18 @@ function checkTokenKey(check: OptionCheck, options: Omit<SparkProxyOptions, 'ses
   if (options.tokenKey === undefined) {
     if (options.tokens && !options.strategy)
       check.problem('"tokens" needs "tokenKey"; write a function that names the tokens for a request.');
-    if (options.authorize !== undefined || options.public !== undefined)
-      check.problem('"authorize" and "public" go with "tokenKey"; without it the session decides: leave them out.');
+    if (options.authorize !== undefined)
+      check.problem(
+        '"authorize" goes with "tokenKey", or with "session" (the express lane); without both, ask in a middleware before the proxy.',
+      );
+    if (options.public !== undefined)
+      check.problem('"public" goes with "tokenKey"; without it the session decides: leave it out.');
     return;
   }
+  if (options.authorize !== undefined && options.public === true)
+    check.problem(
+      '"authorize" and "public" contradict each other: some may call, and everybody; leave one of them out.',
+    );
   if (options.authorize === undefined && options.public !== true) {
     check.problem(
       '"tokenKey" needs "authorize"; write a function that tells who may call, or public: true for every visitor.',
@@ -241,11 +267,19 @@ function originList(check: OptionCheck, origins: unknown): readonly string[] | u
   );
 }
 
+/** CORS-safelisted: any page may have them sent to another site, without asking that first (Fetch Standard §2.2.2). */
+const SAFELISTED = new Set(['accept', 'accept-language', 'content-language', 'content-type', 'range']);
+
 function headerName(check: OptionCheck, name: unknown): string | undefined {
   if (name === undefined) return undefined;
   try {
     const text = check.text('requireHeader', name, "write a name like 'X-Requested-With'.");
     if (text !== '') validateHeaderName(text);
+    if (SAFELISTED.has(text.toLowerCase())) {
+      check.problem(
+        `"requireHeader" is '${text}', which a browser sends to other sites unasked; write a name like 'X-Requested-With'.`,
+      );
+    }
     return text.toLowerCase();
   } catch {
     check.problem('"requireHeader" can not be the name of a header; write a name like \'X-Requested-With\'.');

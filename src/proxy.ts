@@ -148,9 +148,12 @@ function tokenKey(req: IncomingMessage, res: ServerResponse, settings: ProxySett
   if (settings.tokenKey) return namedKey(settings.tokenKey, req, settings);
   if (!(req as { session?: unknown }).session) {
     // express-session leaves it out while its store is away: that is no reason to ask anybody to sign in.
-    throw new UnavailableError('The request has no session: sessions are away, or not mounted before the proxy.', {
-      code: 'no_session',
-    });
+    throw new UnavailableError(
+      'The request has no session: its store is away, or session() is not mounted before the proxy; mount it there.',
+      {
+        code: 'no_session',
+      },
+    );
   }
   const key = tokenKeyOf(req, settings);
   if (key === undefined) throw new SignInRequiredError();

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 
 import OAuth2Strategy = require('passport-oauth2');
 
+import { conceal } from './conceal.js';
 import { AuthorizationError, ConfigError, SignInRequiredError, UnavailableError } from './errors.js';
 import { type GrantEndpoint, lifetimeFrom, requestGrant, revokeToken } from './grant.js';
 import { OptionCheck } from './options.js';
@@ -160,6 +161,7 @@ export class SparkStrategy extends OAuth2Strategy {
       },
       revoke: (tokens) => revokeToken(settings.apiURL + TOKEN_PATH, tokens.accessToken, headers),
     });
+    conceal(this, 'settings', 'attempts', 'once');
   }
 
   override authenticate(req: IncomingMessage, options: SparkAuthenticateOptions = {}): void {
@@ -268,7 +270,11 @@ export class SparkStrategy extends OAuth2Strategy {
     const wall = isWall(req, options);
     const call: SignInCall = { req, res, options, wall, strategy: this, parts: this.parts() };
     try {
-      if (wall && !req.session) throw new UnavailableError('The request has no session.', { code: 'no_session' });
+      if (wall && !req.session)
+        throw new UnavailableError(
+          'The request has no session: its store is away, or session() is not mounted before the wall; mount session() before it.',
+          { code: 'no_session' },
+        );
       if (this.isCallback(req, options)) await finish(call);
       else if (wall) await guard(call);
       else await beginOrPass(call);

@@ -5,6 +5,7 @@ import { basename, dirname, join, posix } from 'node:path';
 const ROOMS = `
   errors
   platform
+  conceal
   http-authorization
   options
   hidden-class

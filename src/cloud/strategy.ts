@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { AuthenticateOptions } from 'passport';
 import { Strategy } from 'passport-strategy';
+import { conceal } from '../conceal.js';
 import { SignInRequiredError } from '../errors.js';
 import { ownSessionKey, tokenKeyOf } from '../session.js';
 import { ownCall } from '../signin/call.js';
@@ -31,11 +32,12 @@ export interface CloudProfile {
 }
 
 export type CloudVerifyFunction = (profile: CloudProfile, done: VerifyCallback) => void;
-export type CloudVerifyFunctionWithRequest = (
-  req: IncomingMessage,
-  profile: CloudProfile,
-  done: VerifyCallback,
-) => void;
+
+/** Declared as a method, whose parameters TypeScript compares both ways: `req` may be written as Express' `Request`. */
+interface CloudVerifyWithRequest {
+  verify(req: IncomingMessage, profile: CloudProfile, done: VerifyCallback): void;
+}
+export type CloudVerifyFunctionWithRequest = CloudVerifyWithRequest['verify'];
 
 /** Options of one call: `passport.authenticate('spark-cloud', { … })`. Passport's own go along. */
 export interface CloudAuthenticateOptions extends AuthenticateOptions {
@@ -91,6 +93,7 @@ export class SparkCloudStrategy extends Strategy {
       onUnknown,
       renew: (record) => grants.renew(record),
     });
+    conceal(this, 'settings', 'grants');
   }
 
   override authenticate(req: IncomingMessage, options: CloudAuthenticateOptions = {}): void {

@@ -1,3 +1,4 @@
+import { conceal } from '../conceal.js';
 import { ConfigError, TokenError } from '../errors.js';
 import type { Grant } from '../grant.js';
 import { BEARER_UPSTREAM } from '../http-authorization.js';
@@ -77,6 +78,7 @@ export class OAuth2Client {
       renewable: (record) => record.refreshToken !== undefined || record.grant === CLIENT_CREDENTIALS,
       renew: (record) => this.renew(record),
     });
+    conceal(this, 'settings', 'endpoint');
   }
 
   /** Tokens for the application itself (RFC 6749 §4.4). @throws TokenError (§5.2) */

@@ -1,4 +1,5 @@
 import { OAuth2, type oauth2tokenCallback } from 'oauth';
+import { conceal } from '../conceal.js';
 import { TokenError } from '../errors.js';
 import { type Grant, type GrantEndpoint, lifetimeFrom, requestGrant } from '../grant.js';
 
@@ -16,6 +17,7 @@ export class SparkOAuth2 extends OAuth2 {
   /** Sets what the six arguments can't say. */
   useEndpoint(endpoint: GrantEndpoint): void {
     this.grantEndpoint = endpoint;
+    conceal(this, 'grantEndpoint', '_clientSecret', '_customHeaders');
   }
 
   override getOAuthAccessToken(

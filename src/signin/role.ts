@@ -11,8 +11,13 @@ import { portalProblem } from './urls.js';
  */
 export type Portal = string | false | DiscoveredPortal;
 
+/** Declared as a method, whose parameters TypeScript compares both ways: `req` may be written as Express' `Request`. */
+interface PortalOfRequest {
+  tell(req: IncomingMessage): Portal | Promise<Portal>;
+}
+
 /** A portal, or a function that tells it for a request. */
-export type PortalOption = Portal | ((req: IncomingMessage) => Portal | Promise<Portal>);
+export type PortalOption = Portal | PortalOfRequest['tell'];
 
 /** What an application says of the role: of a strategy, or of one call of `authenticate`. */
 export interface RoleOptions {

@@ -1,3 +1,4 @@
+import { conceal } from '../conceal.js';
 import { OptionCheck } from '../options.js';
 import { Happened } from './happened.js';
 import type { Seen, TokenRecord } from './record.js';
@@ -49,6 +50,7 @@ export class MemoryTokenStore implements TokenStore {
     check.func('now', options.now, 'write a function that returns milliseconds, like Date.now.');
     check.done();
     this.now = options.now ?? Date.now;
+    conceal(this, 'entries');
     warnInProduction();
   }
 

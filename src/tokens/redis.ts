@@ -1,3 +1,4 @@
+import { conceal } from '../conceal.js';
 import { UnavailableError } from '../errors.js';
 import { MAX_TIMER_MS, OptionCheck } from '../options.js';
 import type { Role } from '../platform.js';
@@ -94,6 +95,7 @@ export class RedisTokenStore implements TokenStore {
     this.prefix = prefix;
     this.cache = cacheMs > 0 ? new RecordCache(cacheSize, cacheMs) : undefined;
     this.seal = keys ? new TokenSeal(keys) : undefined;
+    conceal(this, 'client', 'cache', 'seal');
   }
 
   async create(key: string, record: NewTokenRecord): Promise<boolean> {

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { conceal } from '../conceal.js';
 import { ConfigError, SignInRequiredError, UnavailableError } from '../errors.js';
 import { MAX_TIMER_MS, OptionCheck } from '../options.js';
 import type { UpstreamProfile } from '../platform.js';
@@ -60,6 +61,7 @@ export class TokenService {
       sleep: (ms, signal) => delay(ms, undefined, { signal }),
     };
     this.renewer = new Renewer(options, this.store, this.recent, this.clock);
+    conceal(this, 'options', 'recent', 'running', 'renewer');
   }
 
   /**

@@ -67,10 +67,20 @@ describe('the allow function', () => {
     expect(await statusOf(() => false, 'GET', '/v1/listings')).toBe(403);
   });
 
-  // An async function answers a promise, which is true to an `if`: everything would pass.
-  it('lets nothing pass when it answers a promise', async () => {
-    const allow = (async () => false) as unknown as () => boolean;
+  // An async function answers a promise, which is true to an `if`: everything would pass. And it may reject.
+  it.each([
+    ['false', async () => false],
+    ['true', async () => true],
+    ['an error', async () => Promise.reject(new Error('no'))],
+  ])('lets nothing pass, and says why, when it answers a promise of %s', async (_what, answer) => {
+    const allow = answer as unknown as () => boolean;
+    const upstream = await startUpstream();
+    const { url } = await startProxy({ target: upstream.url, proxy: { allow } });
 
-    expect(await statusOf(allow, 'GET', '/v1/listings')).toBe(403);
+    const { status, json } = await call(`${url}/spark/v1/listings`);
+
+    expect(status).toBe(500);
+    expect(json.D).toMatchObject({ Error: 'config', Message: expect.stringContaining('must answer at once') });
+    expect(upstream.seen).toEqual([]);
   });
 });

@@ -84,6 +84,19 @@ describe('cross-site requests', () => {
     });
   });
 
+  it.each([
+    [{}, 'Set requireHeader for programs'],
+    [{ requireHeader: 'X-Requested-With' }, 'must send the header x-requested-with'],
+  ])('tell a program what to send, with %j', async (proxy, advice) => {
+    const upstream = await startUpstream();
+    const { url } = await startProxy({ target: upstream.url, proxy });
+
+    const { json } = await call(`${url}/spark/v1/x`, { method: 'POST', bare: true });
+
+    expect(json.D.Message).toContain(advice);
+    expect(json.D.Message).toContain('Sec-Fetch-Site');
+  });
+
   // Form posts need no permission: an overridden GET must not count as a read.
   it('count as unsafe when the method is overridden', async () => {
     const upstream = await startUpstream();

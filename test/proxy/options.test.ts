@@ -25,6 +25,12 @@ function problems(options: unknown): string {
   }
 }
 
+const otherTokens = new TokenService({
+  store: new MemoryTokenStore(),
+  clientID: 'other-client',
+  upstream: SPARK_UPSTREAM,
+  renew: async () => ({ accessToken: 'x' }),
+});
 const tokenKey = (): string => 'office';
 const named = { strategy, tokenKey, allow: [] };
 
@@ -32,6 +38,7 @@ describe('the options of the proxy', () => {
   it.each([
     [{ strategy }],
     [{ strategy, target: 'https://api.sparkapi.com' }],
+    [{ strategy, tokens }],
     [{ strategy, target: 'http://127.0.0.1:4000' }],
     [{ strategy, allow: [{ methods: ['GET'], path: '/v1/*' }] }],
     [{ strategy, allow: [{ methods: ['GET', 'POST'], path: '/v1/listings', override: true }] }],
@@ -58,8 +65,20 @@ describe('the options of the proxy', () => {
     [{ ...named, public: false }, /"tokenKey" needs "authorize"/],
     [{ ...named, public: 'true' }, /"public" is 'true'; write true or false/],
     [{ ...named, public: true, allow: undefined }, /"tokenKey" needs "allow"/],
-    [{ strategy, public: true }, /go with "tokenKey"/],
-    [{ strategy, authorize: (): boolean => true }, /go with "tokenKey"/],
+    [strategy, /^this is the strategy itself; write sparkProxy\(\{ strategy \}\)\.$/],
+    [{ strategy, tokens: otherTokens }, /"strategy" and "tokens" are two answers .* leave one of them out/],
+    [{ ...named, authorize: (): boolean => true, public: true }, /"authorize" and "public" .* leave one of them out/],
+    [{ strategy, public: true }, /"public" goes with "tokenKey"/],
+    [
+      { strategy, authorize: (): boolean => true },
+      /"authorize" goes with "tokenKey", or with "session" \(the express lane\)/,
+    ],
+    [
+      { strategy, allow: [{ methods: ['GET'], path: '/v1/listings/:id/photos' }] },
+      /"allow\[0\]\.path" has a parameter, ':id', .* write '\/v1\/listings\/\*'/,
+    ],
+    [{ strategy, requireHeader: 'Accept' }, /"requireHeader" is 'Accept', which a browser sends to other sites/],
+    [{ strategy, requireHeader: 'content-type' }, /"requireHeader" is 'content-type'/],
     [{ strategy, tokenKey: 'office' }, /"tokenKey" is 'office'/],
     [{ ...named, authorize: true }, /"authorize" is true/],
     [{ strategy, onError: 'log' }, /"onError" is 'log'/],
