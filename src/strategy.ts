@@ -8,6 +8,7 @@ import { OptionCheck } from './options.js';
 import { PROVIDER_SIGN_OUT_PATH, ROLES, type Role, SPARK_UPSTREAM, TOKEN_PATH } from './platform.js';
 import { ownSessionKey, tokenKeyOf } from './session.js';
 import { authorizationURLOf, isSecure, ownCall, type SignInCall, type StrategyParts } from './signin/call.js';
+import { holdsAnswer } from './signin/callback.js';
 import { discoverPortal, type PortalSource } from './signin/discover.js';
 import { finish } from './signin/finish.js';
 import { beginOrPass, guard } from './signin/guard.js';
@@ -294,9 +295,14 @@ export class SparkStrategy extends OAuth2Strategy {
     };
   }
 
-  /** A GET on the callback's path, and nothing else: any page may carry `?code=` or `?error=` in its own right. */
+  /**
+   * A GET on the callback's path, and nothing else: any page may carry `?code=` or `?error=` in its own right. The front
+   * page is there for everybody, so it is a callback only where it carries an answer.
+   */
   private isCallback(req: ExpressRequest, options: SparkAuthenticateOptions): boolean {
-    return req.method === 'GET' && urlParts(req).path === callbackOf(this.settings, options).callbackPath;
+    const { path, query } = urlParts(req);
+    if (req.method !== 'GET' || path !== callbackOf(this.settings, options).callbackPath) return false;
+    return path !== '/' || holdsAnswer(query);
   }
 }
 
