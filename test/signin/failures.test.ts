@@ -73,6 +73,44 @@ it('tells the log the cause of a token error, the person what to do, and neither
   warn.mockRestore();
 });
 
+// It ended the process: nobody looked at the promise.
+describe('an async verify function that rejects', () => {
+  const start = async (reason: unknown): Promise<{ person: Visitor; errors: unknown[] }> => {
+    const errors: unknown[] = [];
+    const { url, spark, passport } = await startApp({
+      routes: (app, passportOfApp) => {
+        app.get('/login', passportOfApp.authenticate('async'));
+        app.get('/auth/spark/callback', passportOfApp.authenticate('async'));
+        app.use(((error, _req, res, _next) => {
+          errors.push(error);
+          res.status(500).end();
+        }) as ErrorRequestHandler);
+      },
+    });
+    const callbackURL = `${url}/auth/spark/callback`;
+    const verify = async (_a: string, _r: string | undefined, _profile: object, _done: unknown): Promise<void> => {
+      await Promise.reject(reason);
+    };
+    const options = { ...CLIENT, callbackURL, platformURL: spark.url, apiURL: spark.url };
+    passport.use('async', new SparkStrategy(options, verify));
+    return { person: new Visitor(url), errors };
+  };
+
+  it('errs as one that calls done with the error', async () => {
+    const reason = new Error('the database is away');
+    const { person, errors } = await start(reason);
+    expect((await person.signIn('/login')).status).toBe(500);
+    expect(errors).toEqual([reason]);
+  });
+
+  // Express takes next(undefined) for "go on".
+  it('errs when it gives no reason', async () => {
+    const { person, errors } = await start(undefined);
+    expect((await person.signIn('/login')).status).toBe(500);
+    expect(errors).toEqual([expect.objectContaining({ message: expect.stringContaining('without a reason') })]);
+  });
+});
+
 describe('when Spark does not say who signed in', () => {
   it('asks once more where it hiccups, because the code is spent', async () => {
     const { url, spark } = await startApp();
