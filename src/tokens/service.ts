@@ -96,8 +96,7 @@ export class TokenService {
   }
 
   /** Stores the tokens of a sign-in under a new random key, which it answers. */
-  async create(tokens: Tokens, origin: Omit<TokenOrigin, 'clientID'>): Promise<string> {
-    const key = randomId(32);
+  async create(tokens: Tokens, origin: Omit<TokenOrigin, 'clientID'>, key: string = randomId(32)): Promise<string> {
     await this.store.create(key, { ...tokens, ...origin, clientID: this.options.clientID, commitId: randomId() });
     return key;
   }
@@ -159,6 +158,11 @@ export class TokenService {
     if (unsaved) return unsaved;
     // What was read may have been cached, or renewed since; it stands in where the store can't say what it removed.
     return removed?.clientID === this.options.clientID ? removed : reading?.record;
+  }
+
+  /** Takes back a record that nobody was given the key of. Asks for no tokens: the store may carry out late what it gets. */
+  async takeBack(key: string): Promise<void> {
+    await this.store.remove(key);
   }
 
   /** Makes tokens unusable at the server, where it has a way to. */

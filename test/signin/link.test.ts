@@ -299,6 +299,41 @@ describe('the session link', () => {
     expect(session).not.toHaveProperty('spark');
   });
 
+  // It would stay in the store for 30 days, with tokens that live, and no link to it.
+  it('leaves no record behind when the token store stores it, but does not say so in time', async () => {
+    class LateStore extends WatchedStore {
+      away = false;
+      override async create(...args: Parameters<TokenStore['create']>): Promise<boolean> {
+        await super.create(...args);
+        if (this.away) throw new Error('no answer within 200 ms');
+        return true;
+      }
+      override async read(key: string): Promise<TokenRecord | undefined> {
+        if (this.away) throw new Error('no answer within 200 ms');
+        return await super.read(key);
+      }
+    }
+    const tokenStore = new LateStore();
+    const { url } = await startApp({ strategy: { tokenStore }, routes: withAdopt });
+    const person = new Visitor(url);
+    await person.signIn('/login');
+    const address = await person.goToSpark('/login?again');
+    const params = await moreTokens(person);
+    const { spark: link } = (await person.agent.get('/status')).body.session;
+    tokenStore.away = true;
+
+    expect((await person.back(address)).status).toBe(503);
+    expect((await person.agent.get(`/adopt?params=${params}`)).status).toBe(500);
+
+    tokenStore.away = false;
+    const [first, ...late] = tokenStore.created;
+    expect(late).toHaveLength(2);
+    expect(tokenStore.removed).toEqual(late);
+    expect((await person.agent.get('/status')).body.session.spark).toEqual(link);
+    expect(link.key).toBe(first);
+    expect((await person.call('/spark/v1/system')).status).toBe(200); // who was signed in before still is
+  });
+
   // Nobody was signed out, and the application said that somebody was.
   it('is not ended by signOut where there is no session, and the application is told', async () => {
     const tokenStore = new WatchedStore();
