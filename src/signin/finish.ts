@@ -6,7 +6,7 @@ import { readAttributes } from './attributes.js';
 import { isSignedIn, type SignInCall, stateMeta } from './call.js';
 import { type Callback, mismatch, readCallback, withoutWords } from './callback.js';
 import { coverLogIn } from './login.js';
-import { authorizationError, DENIED, errorMessage, plainText, REFUSED, STALE } from './messages.js';
+import { authorizationError, DENIED, errorMessage, plainText, refused, STALE } from './messages.js';
 import { exchangeCode } from './oauth2.js';
 import type { SparkSettings } from './options.js';
 import { type SparkProfile, withAttributes } from './profile.js';
@@ -89,7 +89,7 @@ async function signIn(call: SignInCall, callback: CodeCallback, transaction: Tra
   });
   if (!user) {
     const error = new AuthorizationError('The application refused this person.', 'access_denied');
-    refuseOrFail(call, error, REFUSED, info);
+    refuseOrFail(call, error, refused(info), info);
     return false;
   }
   coverLogIn(

@@ -73,6 +73,34 @@ it('tells the log the cause of a token error, the person what to do, and neither
   warn.mockRestore();
 });
 
+describe('a verify function that lets nobody in', () => {
+  const start = async (info: object | undefined): Promise<Visitor> => {
+    const { url, passport, spark } = await startApp({
+      routes: (app, passportOfApp) => app.use(passportOfApp.authenticate('members')),
+    });
+    const options = { ...CLIENT, callbackURL: `${url}/auth/spark/callback`, platformURL: spark.url, apiURL: spark.url };
+    passport.use('members', new SparkStrategy(options, (_a, _r, _profile, done) => done(null, false, info)));
+    return new Visitor(url);
+  };
+  const GENERAL = 'Spark knows you, but this application does not let you in. Ask its operator for access.';
+
+  it('is quoted by a wall, as text', async () => {
+    const page = await (await start({ message: '<b>Kim</b> & Lee: not on the list' })).signIn('/page');
+    expect([page.status, page.text]).toEqual([
+      403,
+      expect.stringContaining('<p>&lt;b&gt;Kim&lt;/b&gt; &amp; Lee: not on the list</p>'),
+    ]);
+    expect(page.text).not.toContain(GENERAL);
+  });
+
+  it.each([undefined, {}, { message: '' }, { message: 5 }])(
+    'is spoken for by a wall where it says nothing: %p',
+    async (info) => {
+      expect((await (await start(info)).signIn('/page')).text).toContain(GENERAL);
+    },
+  );
+});
+
 // It ended the process: nobody looked at the promise.
 describe('an async verify function that rejects', () => {
   const start = async (reason: unknown): Promise<{ person: Visitor; errors: unknown[] }> => {
