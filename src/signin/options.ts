@@ -264,9 +264,7 @@ function stateOptions(
   options: SparkStrategyOptions,
 ): Pick<SparkSettings, 'state' | 'store' | 'pkce'> {
   const { state, store, pkce } = options as { state?: unknown; store?: unknown; pkce?: unknown };
-  if (state === false || state === null || typeof state === 'number') {
-    check.problem('"state" can not be switched off: it keeps others from signing people in; leave it out.');
-  }
+  checkState(check, state);
   if (pkce !== undefined && typeof pkce !== 'boolean' && pkce !== 'S256') {
     check.problem(`"pkce" is '${String(pkce)}'; write true (S256): the plain method proves nothing.`);
   }
@@ -283,6 +281,13 @@ function stateOptions(
     store: typeof store === 'object' ? (usable as StateStore) : undefined, // both functions were found above
     pkce: pkce === true || pkce === 'S256',
   };
+}
+
+/** Of a strategy, and of one call of `authenticate`. */
+export function checkState(check: OptionCheck, state: unknown): void {
+  if (state === false || state === null || typeof state === 'number') {
+    check.problem('"state" can not be switched off: it keeps others from signing people in; leave it out.');
+  }
 }
 
 function cookieSecret(check: OptionCheck, options: SparkStrategyOptions): string {
