@@ -264,7 +264,7 @@ export class SparkStrategy extends OAuth2Strategy {
   private async handle(req: ExpressRequest, options: SparkAuthenticateOptions): Promise<void> {
     const { res } = req;
     if (!res) throw new ConfigError('SparkStrategy', ['the request has no res; use it with Express.']);
-    ownSessionKey(req, this.sessionKey, this.settings.clientID);
+    ownSessionKey(req, this);
     if (options.session !== false) needServerSession(req.session);
     const wall = isWall(req, options);
     const call: SignInCall = { req, res, options, wall, strategy: this, parts: this.parts() };

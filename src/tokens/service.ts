@@ -45,6 +45,8 @@ interface Running {
  */
 export class TokenService {
   readonly upstream: UpstreamProfile;
+  /** Whose tokens these are: a record of another client counts as absent. */
+  readonly clientID: string;
   private readonly store: TokenStore;
   private readonly clock: Clock;
   private readonly recent = new RecentRenewals();
@@ -55,6 +57,7 @@ export class TokenService {
   constructor(private readonly options: TokenServiceOptions) {
     this.store = guarded(options.store);
     this.upstream = options.upstream;
+    this.clientID = options.clientID;
     this.clock = options.clock ?? {
       now: () => performance.now(),
       sleep: (ms, signal) => delay(ms, undefined, { signal }),
