@@ -12,6 +12,7 @@ import { holdsAnswer } from './signin/callback.js';
 import { discoverPortal, type PortalSource } from './signin/discover.js';
 import { finish } from './signin/finish.js';
 import { beginOrPass, guard } from './signin/guard.js';
+import { CallbackHost } from './signin/host.js';
 import { needServerSession } from './signin/link.js';
 import { linkToPresentUser, type PassportRequest } from './signin/login.js';
 import { messageOf } from './signin/messages.js';
@@ -80,6 +81,7 @@ export class SparkStrategy extends OAuth2Strategy {
   private readonly settings: SparkSettings;
   private readonly attempts: Attempts;
   private readonly once: Once;
+  private readonly callbackHost = new CallbackHost();
   private readonly verify: (...args: unknown[]) => void;
   /** Of an attempt, the role whose resource names the person. */
   private readonly attemptRole: Role | undefined;
@@ -286,6 +288,7 @@ export class SparkStrategy extends OAuth2Strategy {
       attempts: this.attempts,
       tokens: this.tokens,
       once: this.once,
+      callbackHost: this.callbackHost,
       oauth2: this._oauth2,
       verify: this.verify,
       profileOf: async (accessToken, role) => {

@@ -16,6 +16,7 @@ export async function begin(call: SignInCall): Promise<void> {
   const { authorizationURL: endpoint, ...choice } = await chooseRole(settings, options, req);
   const { callbackURL } = callbackOf(settings, options);
   const redirectURI = redirectURIOf(req, { callbackURL, proxy: settings.proxy });
+  if (redirectURI === callbackURL) parts.callbackHost.check(req, redirectURI); // a path goes by the request's own host
   const verifier = settings.pkce ? randomBytes(32).toString('base64url') : undefined;
   const appState = appStateOf(options) ?? settings.state;
   const state = settings.store
