@@ -94,3 +94,26 @@ describe.each(['oauth2', 'hybrid'] as const)('a callback on the front page, by %
     },
   );
 });
+
+// Its address holds the code, which a cache or the next page would be told.
+it.each(['wall', 'route'])('an answer to a callback is not kept, and its address not told, at a %s', async (mount) => {
+  const { url } = await startApp({
+    routes: (app, passport) => {
+      if (mount === 'route') {
+        app.get('/page', passport.authenticate('spark'));
+        app.get('/auth/spark/callback', passport.authenticate('spark'), (_req, res) => {
+          res.json({});
+        });
+      }
+      app.use(passport.authenticate('spark'));
+    },
+  });
+  const replies = [
+    await new Visitor(url).signIn('/page'),
+    await new Visitor(url).signIn('/page', { decision: 'deny' }),
+    await new Visitor(url).page('/auth/spark/callback?code=abc'),
+  ];
+  expect(replies.map(({ status }) => status)).toEqual(mount === 'wall' ? [302, 403, 403] : [200, 401, 403]);
+  for (const { headers } of replies)
+    expect(headers).toMatchObject({ 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' });
+});

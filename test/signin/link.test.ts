@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { Express, NextFunction, Request, Response } from 'express';
+import type { Express, NextFunction, Request, RequestHandler, Response } from 'express';
 import { MemoryStore } from 'express-session';
 import { Strategy as LocalStrategy } from 'passport-local';
 import {
@@ -232,6 +232,39 @@ describe('the session link', () => {
     await person.signIn('/login');
     expect((await person.call('/spark/v1/my/account')).status).toBe(200);
   });
+
+  const signingIn = (logIn: (req: Request, user: Express.User, done: (error?: unknown) => void) => void) =>
+    ((app, passport) => {
+      app.get('/login', passport.authenticate('spark'));
+      app.get('/auth/spark/callback', (req, res, next) => {
+        const done = (_error: unknown, user: Express.User): void =>
+          logIn(req, user, (error) => (error ? next(error) : res.json({})));
+        (passport.authenticate('spark', done) as RequestHandler)(req, res, next);
+      });
+    }) satisfies TestAppOptions['routes'];
+
+  it('is made by req.login as by req.logIn', async () => {
+    const { url } = await startApp({ routes: signingIn((req, user, done) => req.login(user, done)) });
+    const person = new Visitor(url);
+    expect((await person.signIn('/login')).status).toBe(200);
+    expect((await person.call('/spark/v1/my/account')).status).toBe(200);
+  });
+
+  // The application may look the person up, and find another: that one is not who gave Spark's password.
+  it.each(['login', 'logIn'] as const)(
+    'is not made for another user than that of this sign-in, by %s',
+    async (method) => {
+      const tokenStore = new WatchedStore();
+      const { url } = await startApp({
+        strategy: { tokenStore },
+        routes: signingIn((req, user, done) => req[method]({ ...user }, done)),
+      });
+      const person = new Visitor(url);
+      expect((await person.signIn('/login')).status).toBe(200);
+      expect(tokenStore.created).toEqual([]);
+      expect((await person.call('/spark/v1/my/account')).status).toBe(401);
+    },
+  );
 
   // The next request would have found the link of nobody, and removed the tokens.
   it('is refused by adopt where nobody is signed in', async () => {
