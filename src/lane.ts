@@ -28,7 +28,7 @@ const MAX_VERIFIED = 10_000;
 export class ExpressLane {
   private readonly name: string;
   private readonly secrets: readonly Secret[];
-  private readonly store: Store;
+  readonly store: Store;
   private storeReady = true;
   /** Cookie values with a signature that was found good, and by which secret: working it out anew costs 20 µs. */
   private readonly verified = new LRUCache<string, { readonly id: string; readonly secret: Secret }>({

@@ -17,7 +17,7 @@ import {
   type SparkProxyOptions,
 } from './proxy-options.js';
 import { isWatched, outcomeOf, publishRequest, type RequestEvent } from './report.js';
-import { tokenKeyInLane, tokenKeyOf } from './session.js';
+import { ownSessionKey, tokenKeyInLane, tokenKeyOf } from './session.js';
 import { adoptedKey } from './tokens/service.js';
 
 export type { AllowedRequest, AllowRule } from './allow.js';
@@ -155,6 +155,7 @@ function tokenKey(req: IncomingMessage, res: ServerResponse, settings: ProxySett
       },
     );
   }
+  ownSessionKey(req, settings);
   const key = tokenKeyOf(req, settings);
   if (key === undefined) throw new SignInRequiredError();
   return key;

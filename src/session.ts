@@ -34,13 +34,14 @@ export function tokenKeyIn(
   }
 }
 
-/** The same for a session that the express lane has read, which nobody else saves. */
+/** The same for a session that the express lane has read, which nobody else saves. @throws ConfigError as {@link ownSessionKey} */
 export async function tokenKeyInLane(
   lane: ExpressLane,
   session: LaneSession,
   where: SignedInTokens,
   { req, res }: { readonly req: IncomingMessage; readonly res: ServerResponse },
 ): Promise<string | undefined> {
+  ownKeyIn(lane.store, where.sessionKey, where.tokens.clientID);
   const hadLink = where.sessionKey in session;
   const key = tokenKeyIn(session, where);
   await lane.keep(session, hadLink && !(where.sessionKey in session), req, res);
@@ -54,9 +55,12 @@ const owners = new WeakMap<object, Map<string, string>>();
  * Two strategies with different clients must not write their links to one place: each would take the other's link for
  * its own, and find nobody signed in. @throws ConfigError
  */
-export function ownSessionKey(req: IncomingMessage, sessionKey: string, clientID: string): void {
+export function ownSessionKey(req: IncomingMessage, { tokens, sessionKey }: SignedInTokens): void {
   const { sessionStore } = req as { sessionStore?: object };
-  if (!sessionStore) return;
+  if (sessionStore) ownKeyIn(sessionStore, sessionKey, tokens.clientID);
+}
+
+function ownKeyIn(sessionStore: object, sessionKey: string, clientID: string): void {
   const keys = owners.get(sessionStore) ?? new Map<string, string>();
   owners.set(sessionStore, keys);
   const owner = keys.get(sessionKey);

@@ -9,9 +9,11 @@ import { OptionCheck } from './options.js';
 import { PROVIDER_SIGN_OUT_PATH, ROLES, type Role, SPARK_UPSTREAM, TOKEN_PATH } from './platform.js';
 import { ownSessionKey, tokenKeyOf } from './session.js';
 import { authorizationURLOf, isSecure, ownCall, type SignInCall, type StrategyParts } from './signin/call.js';
+import { holdsAnswer } from './signin/callback.js';
 import { discoverPortal, type PortalSource } from './signin/discover.js';
 import { finish } from './signin/finish.js';
 import { beginOrPass, guard } from './signin/guard.js';
+import { CallbackHost } from './signin/host.js';
 import { needServerSession } from './signin/link.js';
 import { linkToPresentUser, type PassportRequest } from './signin/login.js';
 import { messageOf } from './signin/messages.js';
@@ -80,6 +82,7 @@ export class SparkStrategy extends OAuth2Strategy {
   private readonly settings: SparkSettings;
   private readonly attempts: Attempts;
   private readonly once: Once;
+  private readonly callbackHost = new CallbackHost();
   private readonly verify: (...args: unknown[]) => void;
   /** Of an attempt, the role whose resource names the person. */
   private readonly attemptRole: Role | undefined;
@@ -265,7 +268,7 @@ export class SparkStrategy extends OAuth2Strategy {
   private async handle(req: ExpressRequest, options: SparkAuthenticateOptions): Promise<void> {
     const { res } = req;
     if (!res) throw new ConfigError('SparkStrategy', ['the request has no res; use it with Express.']);
-    ownSessionKey(req, this.sessionKey, this.settings.clientID);
+    ownSessionKey(req, this);
     if (options.session !== false) needServerSession(req.session);
     const wall = isWall(req, options);
     const call: SignInCall = { req, res, options, wall, strategy: this, parts: this.parts() };
@@ -291,6 +294,7 @@ export class SparkStrategy extends OAuth2Strategy {
       attempts: this.attempts,
       tokens: this.tokens,
       once: this.once,
+      callbackHost: this.callbackHost,
       oauth2: this._oauth2,
       verify: this.verify,
       profileOf: async (accessToken, role) => {
@@ -300,9 +304,14 @@ export class SparkStrategy extends OAuth2Strategy {
     };
   }
 
-  /** A GET on the callback's path, and nothing else: any page may carry `?code=` or `?error=` in its own right. */
+  /**
+   * A GET on the callback's path, and nothing else: any page may carry `?code=` or `?error=` in its own right. The front
+   * page is there for everybody, so it is a callback only where it carries an answer.
+   */
   private isCallback(req: ExpressRequest, options: SparkAuthenticateOptions): boolean {
-    return req.method === 'GET' && urlParts(req).path === callbackOf(this.settings, options).callbackPath;
+    const { path, query } = urlParts(req);
+    if (req.method !== 'GET' || path !== callbackOf(this.settings, options).callbackPath) return false;
+    return path !== '/' || holdsAnswer(query);
   }
 }
 

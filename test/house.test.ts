@@ -48,6 +48,7 @@ const ROOMS = `
   signin/verify
   signin/login
   signin/request
+  signin/host
   signin/oauth2
   signin/wall
   signin/messages

@@ -152,7 +152,7 @@ export class SparkCloudStrategy extends Strategy {
   }
 
   private async handle(req: PassportRequest, { challenge }: CloudAuthenticateOptions): Promise<void> {
-    ownSessionKey(req, this.sessionKey, this.settings.clientID);
+    ownSessionKey(req, this);
     const signIn = challenge ? await this.secondStep(req, challenge) : await this.firstStep(req);
     if (!signIn) return;
     const { user, info } = await this.userOf(req, signIn.username);

@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { scopeOfCall } from '../options.js';
+import { OptionCheck, scopeOfCall } from '../options.js';
 import { attributeParams } from './attributes.js';
 import { type SignInCall, stateMeta } from './call.js';
-import { callbackOf } from './options.js';
+import { callbackOf, checkState } from './options.js';
 import { redirectURIOf, urlParts } from './request.js';
 import { AUTHENTICATE, chooseRole } from './role.js';
 import { keepState } from './state-store.js';
@@ -16,6 +16,7 @@ export async function begin(call: SignInCall): Promise<void> {
   const { authorizationURL: endpoint, ...choice } = await chooseRole(settings, options, req);
   const { callbackURL } = callbackOf(settings, options);
   const redirectURI = redirectURIOf(req, { callbackURL, proxy: settings.proxy });
+  if (redirectURI === callbackURL) parts.callbackHost.check(req, redirectURI); // a path goes by the request's own host
   const verifier = settings.pkce ? randomBytes(32).toString('base64url') : undefined;
   const appState = appStateOf(options) ?? settings.state;
   const state = settings.store
@@ -76,7 +77,10 @@ function sha256(text: string): string {
   return createHash('sha256').update(text).digest('base64url');
 }
 
-/** Passport's types know text alone; its users also write `true` (a state of our own, as always) and objects. */
+/** Passport's types know text alone; its users also write `true` (a state of our own, as always) and objects. @throws ConfigError */
 function appStateOf({ state }: { state?: unknown }): string | object | undefined {
+  const check = new OptionCheck(AUTHENTICATE);
+  checkState(check, state);
+  check.done();
   return typeof state === 'string' || (typeof state === 'object' && state !== null) ? state : undefined;
 }

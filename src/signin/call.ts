@@ -4,6 +4,7 @@ import type { Strategy } from 'passport-strategy';
 import { OAUTH2_PATH } from '../platform.js';
 import { tokenKeyOf } from '../session.js';
 import type { TokenService } from '../tokens/service.js';
+import type { CallbackHost } from './host.js';
 import type { Once } from './once.js';
 import type { SparkAuthenticateOptions, SparkSettings } from './options.js';
 import type { SparkProfile } from './profile.js';
@@ -41,6 +42,7 @@ export interface StrategyParts {
   readonly tokens: TokenService;
   /** Counts the nonces of assertions. */
   readonly once: Once;
+  readonly callbackHost: CallbackHost;
   readonly oauth2: OAuth2;
   readonly verify: (...args: unknown[]) => void;
   /** Calls the strategy's `userProfile`, which applications override, for this role. */

@@ -37,6 +37,11 @@ export function readCallback(query: string): Callback {
   return params.has('openid.mode') ? readHybrid(params) : readOAuth2(params);
 }
 
+/** Does this query carry what an answer of Spark carries? */
+export function holdsAnswer(query: string): boolean {
+  return [...new URLSearchParams(query).keys()].some((name) => /^(?:code|error|openid[._].*)$/.test(name));
+}
+
 /**
  * PHP and some others turn dots in parameter names into underscores: `openid_spark_code`. Which of them were dots is told by
  * the names that we know and by those that the message lists as signed.

@@ -6,7 +6,7 @@ import { readAttributes } from './attributes.js';
 import { isSignedIn, type SignInCall, stateMeta } from './call.js';
 import { type Callback, mismatch, readCallback, withoutWords } from './callback.js';
 import { coverLogIn } from './login.js';
-import { authorizationError, DENIED, errorMessage, plainText, REFUSED, STALE } from './messages.js';
+import { authorizationError, DENIED, errorMessage, plainText, refused, STALE } from './messages.js';
 import { exchangeCode } from './oauth2.js';
 import type { SparkSettings } from './options.js';
 import { type SparkProfile, withAttributes } from './profile.js';
@@ -26,10 +26,13 @@ export async function finish(call: SignInCall): Promise<void> {
   const first = !found || read.kind !== 'code' || (await parts.attempts.spend(found));
   found?.forget();
   if (found && !first) return await cameAgain(call, found);
+  if ((!found || read.kind === 'invalid') && (await isSignedIn(call))) return goOn(call, call.options.returnTo);
   const callback = found ? read : withoutWords(read);
   if (callback.kind === 'denied') return denied(call, callback);
   if (callback.kind === 'error') return refuseOrFail(call, authorizationError(callback), errorMessage(callback));
-  if (!found || callback.kind === 'invalid') return await attemptIsGone(call, callback);
+  if (callback.kind === 'invalid')
+    return refuseStale(call, `The callback holds ${callback.problem}.`, 'attempt_unknown');
+  if (!found) return refuseStale(call, 'The attempt to sign in is not known here.', 'attempt_unknown');
   const { transaction } = found;
   const problem = mismatch(callback, transaction, provider(parts.settings));
   if (problem) return refuseStale(call, problem, 'callback_mismatch');
@@ -86,7 +89,7 @@ async function signIn(call: SignInCall, callback: CodeCallback, transaction: Tra
   });
   if (!user) {
     const error = new AuthorizationError('The application refused this person.', 'access_denied');
-    refuseOrFail(call, error, REFUSED, info);
+    refuseOrFail(call, error, refused(info), info);
     return false;
   }
   coverLogIn(
@@ -197,21 +200,12 @@ async function cameAgain(call: SignInCall, found: Found): Promise<void> {
     return;
   }
   // The first answer has brought the session, and this browser may have it by now. If not, the page asks it to sign in.
-  const page = call.wall ? found.transaction.returnTo : call.options.returnTo;
-  call.strategy.redirect(safeReturnTo(page, call.parts.settings.callbackPath));
+  goOn(call, call.wall ? found.transaction.returnTo : call.options.returnTo);
 }
 
-/** No attempt in this browser belongs to this callback: reloaded, late, or somebody else's. */
-async function attemptIsGone(call: SignInCall, callback: Callback): Promise<void> {
-  if (await isSignedIn(call)) {
-    call.strategy.redirect(safeReturnTo(call.options.returnTo, call.parts.settings.callbackPath));
-    return;
-  }
-  const problem =
-    callback.kind === 'invalid'
-      ? `The callback holds ${callback.problem}.`
-      : 'The attempt to sign in is not known here.';
-  refuseStale(call, problem, 'attempt_unknown');
+/** Whoever is signed in, whatever this callback says of an attempt that is over, goes on in the application. */
+function goOn({ strategy, parts }: SignInCall, page: unknown): void {
+  strategy.redirect(safeReturnTo(page, parts.settings.callbackPath));
 }
 
 type CodeCallback = Extract<Callback, { kind: 'code' }>;

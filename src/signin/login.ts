@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { SignInRequiredError, UnavailableError } from '../errors.js';
-import type { TokenOrigin, Tokens } from '../tokens/record.js';
+import { randomId, type TokenOrigin, type Tokens } from '../tokens/record.js';
 import type { TokenService } from '../tokens/service.js';
 import {
   findLink,
@@ -110,15 +110,22 @@ async function linkNewTokens(
 ): Promise<void> {
   needServerSession(sessionOf(req));
   const previous = findLink(req.session, sessionKey);
-  const key = await service.create(tokens, { ...origin, keepMs: lifeMsOf(sessionOf(req)) });
-  try {
+  const key = randomId(32);
+  const link = async (): Promise<void> => {
     await before?.();
     const session = sessionOf(req); // not the one of before
     writeLink(session, sessionKey, key);
     await saveSession(session);
+  };
+  try {
+    await service.create(tokens, { ...origin, keepMs: lifeMsOf(sessionOf(req)) }, key);
+    await link().catch((error: unknown) => {
+      undo();
+      throw error;
+    });
   } catch (error) {
-    undo();
-    await service.remove(key).catch(() => undefined); // the store may be what failed
+    // Also when the store did not say that it has the record: it may have it all the same, or get it late. It may be what failed.
+    await service.takeBack(key).catch(() => undefined);
     throw error;
   }
   if (previous.kind !== 'none') await service.remove(previous.key).catch(() => undefined);

@@ -10,12 +10,18 @@ export const DENIED: WallMessage = {
   retry: '/',
 };
 
-export const REFUSED: WallMessage = {
+const REFUSED: WallMessage = {
   status: 403,
   code: 'access_denied',
   title: 'You can not use this application',
   text: 'Spark knows you, but this application does not let you in. Ask its operator for access.',
 };
+
+/** {@link REFUSED} in the words of the verify function, where it has any. */
+export function refused(info: object | undefined): WallMessage {
+  const { message } = (info ?? {}) as { message?: unknown };
+  return typeof message === 'string' && message !== '' ? { ...REFUSED, text: message } : REFUSED;
+}
 
 export const STALE: WallMessage = {
   status: 403,

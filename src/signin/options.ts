@@ -25,7 +25,7 @@ export interface SparkStrategyOptions {
   readonly callbackPath?: string;
   /** Sent as `X-SparkApi-User-Agent` with every request to Spark. Default `passport-spark`. */
   readonly userAgent?: string;
-  /** Whom the key speaks for. Default `private`. */
+  /** Whom the key speaks for. Default `private`. Where it is written, walls let in people of this role alone. */
   readonly role?: Role;
   /** With `role: 'vow'`: the agent's portal, or a function that tells it for a request. `false`: the multi-agent endpoint. */
   readonly portal?: PortalOption;
@@ -91,7 +91,9 @@ export interface SparkAuthenticateOptions extends AuthenticateOptions {
    * `session: false` or `passport.authorize`, which can't be walls. `'fail'`: a wall that fails instead of answering.
    */
   wall?: boolean | 'fail';
+  /** In place of the strategy's. A wall that is told a role lets in people of that role alone. */
   role?: Role;
+  /** In place of the strategy's. A wall that is told a portal lets in its consumers alone; `false`: those of any. */
   portal?: PortalOption;
   flow?: Flow;
   callbackURL?: string;
@@ -264,9 +266,7 @@ function stateOptions(
   options: SparkStrategyOptions,
 ): Pick<SparkSettings, 'state' | 'store' | 'pkce'> {
   const { state, store, pkce } = options as { state?: unknown; store?: unknown; pkce?: unknown };
-  if (state === false || state === null || typeof state === 'number') {
-    check.problem('"state" can not be switched off: it keeps others from signing people in; leave it out.');
-  }
+  checkState(check, state);
   if (pkce !== undefined && typeof pkce !== 'boolean' && pkce !== 'S256') {
     check.problem(`"pkce" is '${String(pkce)}'; write true (S256): the plain method proves nothing.`);
   }
@@ -283,6 +283,13 @@ function stateOptions(
     store: typeof store === 'object' ? (usable as StateStore) : undefined, // both functions were found above
     pkce: pkce === true || pkce === 'S256',
   };
+}
+
+/** Of a strategy, and of one call of `authenticate`. */
+export function checkState(check: OptionCheck, state: unknown): void {
+  if (state === false || state === null || typeof state === 'number') {
+    check.problem('"state" can not be switched off: it keeps others from signing people in; leave it out.');
+  }
 }
 
 function cookieSecret(check: OptionCheck, options: SparkStrategyOptions): string {

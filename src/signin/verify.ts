@@ -69,7 +69,7 @@ export interface Verified {
  * (rest arguments, a mock, NestJS): it gets the default, without `params`.
  */
 export async function callVerify(
-  verify: (...args: unknown[]) => void,
+  verify: (...args: unknown[]) => unknown,
   given: {
     readonly req: IncomingMessage | undefined;
     readonly accessToken: string;
@@ -85,9 +85,16 @@ export async function callVerify(
   );
 }
 
-/** Awaits what a verify function decides. */
-export async function verified(verify: (done: VerifyCallback) => void): Promise<Verified> {
+/**
+ * Awaits what a verify function decides. One that is async may reject in place of `done(error)`: a rejection that nobody
+ * looks at ends the process.
+ */
+export async function verified(verify: (done: VerifyCallback) => unknown): Promise<Verified> {
   return await new Promise((resolve, reject) => {
-    verify((error, user, info) => (error ? reject(error) : resolve({ user: user || undefined, info })));
+    const answer = verify((error, user, info) => (error ? reject(error) : resolve({ user: user || undefined, info })));
+    // Without a reason it would be no error to Passport, and the request go on.
+    Promise.resolve(answer).catch((reason: unknown) =>
+      reject(reason ? reason : new Error('The verify function rejected without a reason.')),
+    );
   });
 }

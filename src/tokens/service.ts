@@ -46,6 +46,8 @@ interface Running {
  */
 export class TokenService {
   readonly upstream: UpstreamProfile;
+  /** Whose tokens these are: a record of another client counts as absent. */
+  readonly clientID: string;
   private readonly store: TokenStore;
   private readonly clock: Clock;
   private readonly recent = new RecentRenewals();
@@ -56,6 +58,7 @@ export class TokenService {
   constructor(private readonly options: TokenServiceOptions) {
     this.store = guarded(options.store);
     this.upstream = options.upstream;
+    this.clientID = options.clientID;
     this.clock = options.clock ?? {
       now: () => performance.now(),
       sleep: (ms, signal) => delay(ms, undefined, { signal }),
@@ -101,8 +104,8 @@ export class TokenService {
   async create(
     tokens: Tokens,
     origin: Omit<TokenOrigin, 'clientID'> & Pick<NewTokenRecord, 'keepMs'>,
+    key: string = randomId(32),
   ): Promise<string> {
-    const key = randomId(32);
     await this.store.create(key, { ...tokens, ...origin, clientID: this.options.clientID, commitId: randomId() });
     return key;
   }
@@ -164,6 +167,11 @@ export class TokenService {
     if (unsaved) return unsaved;
     // What was read may have been cached, or renewed since; it stands in where the store can't say what it removed.
     return removed?.clientID === this.options.clientID ? removed : reading?.record;
+  }
+
+  /** Takes back a record that nobody was given the key of. Asks for no tokens: the store may carry out late what it gets. */
+  async takeBack(key: string): Promise<void> {
+    await this.store.remove(key);
   }
 
   /** Makes tokens unusable at the server, where it has a way to. */

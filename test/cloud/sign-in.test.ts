@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import express from 'express';
+import express, { type ErrorRequestHandler } from 'express';
 import session from 'express-session';
 import { Passport } from 'passport';
 import { CloudError, MfaRequiredError, SparkCloudStrategy } from '../../src/cloud/index.js';
@@ -225,5 +225,25 @@ describe('a verify function', () => {
 
     expect((await post({})).status).toBe(403);
     expect(await (await post({ 'X-Let': 'in' })).json()).toEqual({ id: `cloud:${MAKER.username}` });
+  });
+
+  // It ended the process: nobody looked at the promise.
+  it('errs when it is async and rejects', async () => {
+    const cloud = await startCloud();
+    const strategy = new SparkCloudStrategy({ ...addressesOf(cloud, 'oauth'), passReqToCallback: false }, async () => {
+      await Promise.reject(new Error('the database is away'));
+    });
+    const passport = new Passport();
+    const app = express();
+    app.use(express.urlencoded({ extended: false }));
+    app.post('/login', passport.authenticate(strategy as unknown as string, { session: false }));
+    app.use(((error, _req, res, _next) => {
+      res.status(500).json({ message: error.message });
+    }) as ErrorRequestHandler);
+    const { url } = await serve(app);
+
+    const reply = await fetch(`${url}/login`, { method: 'POST', body: new URLSearchParams(MAKER) });
+
+    expect([reply.status, await reply.json()]).toEqual([500, { message: 'the database is away' }]);
   });
 });

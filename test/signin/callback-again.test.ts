@@ -1,6 +1,11 @@
-import { RedisTokenStore, type SparkStrategyOptions, type TokenStore } from '../../src/index.js';
+import {
+  RedisTokenStore,
+  type SparkAuthenticateOptions,
+  type SparkStrategyOptions,
+  type TokenStore,
+} from '../../src/index.js';
 import { Once } from '../../src/signin/once.js';
-import { startApp, type TestAppOptions } from '../support/app.js';
+import { startApp, type TestApp, type TestAppOptions } from '../support/app.js';
 import { type RedisServer, startRedis } from '../support/redis.js';
 import { answerSpark, Visitor } from '../support/visitor.js';
 
@@ -155,6 +160,49 @@ it('goes to the front page by Back and another answer at Spark, when the person 
   const again = await person.back(await answerSpark(away)); // the form of before, sent once more: a new code, the old state
   expect(again.headers.location).toBe('/');
   expect(spark.grants()).toHaveLength(1);
+});
+
+// By Back, or a restored tab: a page that says what went wrong with a sign-in that nobody is at.
+describe.each(['wall', 'route'])('an answer whose attempt is gone, at a %s', (mount) => {
+  const start = async (): Promise<TestApp> =>
+    await startApp({
+      routes: (app, passport) => {
+        const options = { returnTo: '/home' } as SparkAuthenticateOptions;
+        if (mount === 'route') {
+          app.get('/page', passport.authenticate('spark'));
+          app.get(
+            '/auth/spark/callback',
+            passport.authenticate('spark', { ...options, session: true }),
+            (_req, res) => {
+              res.json({});
+            },
+          );
+        }
+        app.use(passport.authenticate('spark', options));
+      },
+    });
+  const ANSWERS = ['error=access_denied', 'error=server_error', 'code=a&code=b', 'code=a'];
+
+  it.each(ANSWERS)('leads who is signed in to a page of the application: %s', async (query) => {
+    const { url, spark } = await start();
+    const person = new Visitor(url);
+    await person.signIn('/page');
+
+    const reply = await person.page(`/auth/spark/callback?state=gone&${query}`);
+
+    expect([reply.status, reply.headers.location]).toEqual([302, '/home']);
+    expect(spark.grants()).toHaveLength(1);
+  });
+
+  it('is told to who is not', async () => {
+    const warn = jest.spyOn(process, 'emitWarning').mockReturnValue();
+    const { url } = await start();
+    const statuses = await Promise.all(
+      ANSWERS.map(async (query) => (await new Visitor(url).page(`/auth/spark/callback?state=gone&${query}`)).status),
+    );
+    expect(statuses).toEqual([mount === 'wall' ? 403 : 401, 502, 403, 403]);
+    warn.mockRestore();
+  });
 });
 
 it('begins anew beside the cookies of five tabs that the browser restored', async () => {

@@ -1,4 +1,6 @@
 import { mismatch, readCallback } from '../../src/signin/callback.js';
+import { startApp } from '../support/app.js';
+import { answerSpark, Visitor } from '../support/visitor.js';
 
 it.each([
   ['code=abc&state=s', { flow: 'oauth2', kind: 'code', code: 'abc', state: 's' }],
@@ -55,4 +57,63 @@ describe('an answer to another question', () => {
   ])('is told apart: %j', (callback, problem) => {
     expect(mismatch(callback, asked, provider)).toBe(problem);
   });
+});
+
+// Every visit to the front page was taken for a callback without a code.
+describe.each(['oauth2', 'hybrid'] as const)('a callback on the front page, by %s', (flow) => {
+  const start = async (): Promise<Visitor> => {
+    const { url, strategy } = await startApp({
+      strategy: { flow, callbackURL: '/' },
+      routes: (app, passport) => {
+        app.use(passport.authenticate('spark'));
+        app.get('/', (req, res) => {
+          res.json({ at: req.originalUrl });
+        });
+      },
+    });
+    expect(strategy.callbackPath).toBe('/');
+    return new Visitor(url);
+  };
+
+  it('is one when it carries an answer; else the front page is a page', async () => {
+    const person = await start();
+    const away = await person.page('/?tab=1');
+    expect(away.status).toBe(302);
+
+    const back = await person.back(await answerSpark(away.headers.location as string));
+
+    expect([back.status, back.headers.location]).toEqual([302, '/']); // its own path is no page to return to
+    expect((await person.page('/')).body).toEqual({ at: '/' });
+    expect((await person.page('/?tab=1')).body).toEqual({ at: '/?tab=1' });
+  });
+
+  it.each(['error=access_denied', 'openid.mode=cancel', 'openid_mode=cancel'])(
+    'is one when it carries a refusal: %s',
+    async (query) => {
+      expect((await (await start()).page(`/?${query}`)).text).toContain('You did not allow access');
+    },
+  );
+});
+
+// Its address holds the code, which a cache or the next page would be told.
+it.each(['wall', 'route'])('an answer to a callback is not kept, and its address not told, at a %s', async (mount) => {
+  const { url } = await startApp({
+    routes: (app, passport) => {
+      if (mount === 'route') {
+        app.get('/page', passport.authenticate('spark'));
+        app.get('/auth/spark/callback', passport.authenticate('spark'), (_req, res) => {
+          res.json({});
+        });
+      }
+      app.use(passport.authenticate('spark'));
+    },
+  });
+  const replies = [
+    await new Visitor(url).signIn('/page'),
+    await new Visitor(url).signIn('/page', { decision: 'deny' }),
+    await new Visitor(url).page('/auth/spark/callback?code=abc'),
+  ];
+  expect(replies.map(({ status }) => status)).toEqual(mount === 'wall' ? [302, 403, 403] : [200, 401, 403]);
+  for (const { headers } of replies)
+    expect(headers).toMatchObject({ 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' });
 });

@@ -106,6 +106,72 @@ it('goes to no failureRedirect while the token store is away: nothing failed, an
   expect([status, headers['retry-after'], headers.location]).toEqual([503, expect.any(String), undefined]);
 });
 
+describe('a verify function that lets nobody in', () => {
+  const start = async (info: object | undefined): Promise<Visitor> => {
+    const { url, passport, spark } = await startApp({
+      routes: (app, passportOfApp) => app.use(passportOfApp.authenticate('members')),
+    });
+    const options = { ...CLIENT, callbackURL: `${url}/auth/spark/callback`, platformURL: spark.url, apiURL: spark.url };
+    passport.use('members', new SparkStrategy(options, (_a, _r, _profile, done) => done(null, false, info)));
+    return new Visitor(url);
+  };
+  const GENERAL = 'Spark knows you, but this application does not let you in. Ask its operator for access.';
+
+  it('is quoted by a wall, as text', async () => {
+    const page = await (await start({ message: '<b>Kim</b> & Lee: not on the list' })).signIn('/page');
+    expect([page.status, page.text]).toEqual([
+      403,
+      expect.stringContaining('<p>&lt;b&gt;Kim&lt;/b&gt; &amp; Lee: not on the list</p>'),
+    ]);
+    expect(page.text).not.toContain(GENERAL);
+  });
+
+  it.each([undefined, {}, { message: '' }, { message: 5 }])(
+    'is spoken for by a wall where it says nothing: %p',
+    async (info) => {
+      expect((await (await start(info)).signIn('/page')).text).toContain(GENERAL);
+    },
+  );
+});
+
+// It ended the process: nobody looked at the promise.
+describe('an async verify function that rejects', () => {
+  const start = async (reason: unknown): Promise<{ person: Visitor; errors: unknown[] }> => {
+    const errors: unknown[] = [];
+    const { url, spark, passport } = await startApp({
+      routes: (app, passportOfApp) => {
+        app.get('/login', passportOfApp.authenticate('async'));
+        app.get('/auth/spark/callback', passportOfApp.authenticate('async'));
+        app.use(((error, _req, res, _next) => {
+          errors.push(error);
+          res.status(500).end();
+        }) as ErrorRequestHandler);
+      },
+    });
+    const callbackURL = `${url}/auth/spark/callback`;
+    const verify = async (_a: string, _r: string | undefined, _profile: object, _done: unknown): Promise<void> => {
+      await Promise.reject(reason);
+    };
+    const options = { ...CLIENT, callbackURL, platformURL: spark.url, apiURL: spark.url };
+    passport.use('async', new SparkStrategy(options, verify));
+    return { person: new Visitor(url), errors };
+  };
+
+  it('errs as one that calls done with the error', async () => {
+    const reason = new Error('the database is away');
+    const { person, errors } = await start(reason);
+    expect((await person.signIn('/login')).status).toBe(500);
+    expect(errors).toEqual([reason]);
+  });
+
+  // Express takes next(undefined) for "go on".
+  it('errs when it gives no reason', async () => {
+    const { person, errors } = await start(undefined);
+    expect((await person.signIn('/login')).status).toBe(500);
+    expect(errors).toEqual([expect.objectContaining({ message: expect.stringContaining('without a reason') })]);
+  });
+});
+
 describe('when Spark does not say who signed in', () => {
   it('asks once more where it hiccups, because the code is spent', async () => {
     const { url, spark } = await startApp();

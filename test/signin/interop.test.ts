@@ -1,4 +1,5 @@
-import { MemoryTokenStore, type SparkError, SparkStrategy, type TokenRecord } from '../../src/index.js';
+import { MemoryStore } from 'express-session';
+import { MemoryTokenStore, type SparkError, SparkStrategy, sparkProxy, type TokenRecord } from '../../src/index.js';
 import { CLIENT, startApp } from '../support/app.js';
 import { Visitor } from '../support/visitor.js';
 
@@ -134,6 +135,33 @@ describe('two strategies in one application', () => {
     const second = await new Visitor(url).page('/two');
     expect(second.status).toBe(500);
     expect(second.text).toContain('give one of them a &quot;sessionKey&quot; of its own');
+  });
+
+  // A person who was signed in got 401 for ever, and nothing said why.
+  it.each(['after session()', 'in the express lane'])('are told so by the proxy %s', async (where) => {
+    const sessions = { store: new MemoryStore(), secret: 'test secret', resave: false, saveUninitialized: false };
+    const { url } = await startApp({
+      session: sessions,
+      routes: (app, passport, { origin, apiURL }) => {
+        const options = { ...CLIENT, callbackURL: `${origin}/cb`, platformURL: apiURL, apiURL };
+        const second = new SparkStrategy({ ...options, clientID: 'second-client' }, (_a, _r, profile, done) =>
+          done(null, profile),
+        );
+        const lane = where === 'in the express lane' ? { session: sessions } : {};
+        app.use('/second', sparkProxy({ strategy: second, ...lane }));
+        app.use(passport.authenticate('spark'));
+      },
+    });
+    const person = new Visitor(url);
+    await person.signIn('/page');
+
+    const reply = await person.call('/second/v1/system');
+
+    expect([reply.status, reply.body.D]).toEqual([
+      500,
+      expect.objectContaining({ Error: 'config', Message: expect.stringContaining('give one of them a "sessionKey"') }),
+    ]);
+    expect((await person.call('/spark/v1/system')).status).toBe(200);
   });
 });
 

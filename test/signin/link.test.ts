@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { Express, NextFunction, Request, Response } from 'express';
+import type { Express, NextFunction, Request, RequestHandler, Response } from 'express';
 import { MemoryStore } from 'express-session';
 import { Strategy as LocalStrategy } from 'passport-local';
 import {
@@ -275,6 +275,39 @@ describe('the session link', () => {
     expect((await person.call('/spark/v1/my/account')).status).toBe(200);
   });
 
+  const signingIn = (logIn: (req: Request, user: Express.User, done: (error?: unknown) => void) => void) =>
+    ((app, passport) => {
+      app.get('/login', passport.authenticate('spark'));
+      app.get('/auth/spark/callback', (req, res, next) => {
+        const done = (_error: unknown, user: Express.User): void =>
+          logIn(req, user, (error) => (error ? next(error) : res.json({})));
+        (passport.authenticate('spark', done) as RequestHandler)(req, res, next);
+      });
+    }) satisfies TestAppOptions['routes'];
+
+  it('is made by req.login as by req.logIn', async () => {
+    const { url } = await startApp({ routes: signingIn((req, user, done) => req.login(user, done)) });
+    const person = new Visitor(url);
+    expect((await person.signIn('/login')).status).toBe(200);
+    expect((await person.call('/spark/v1/my/account')).status).toBe(200);
+  });
+
+  // The application may look the person up, and find another: that one is not who gave Spark's password.
+  it.each(['login', 'logIn'] as const)(
+    'is not made for another user than that of this sign-in, by %s',
+    async (method) => {
+      const tokenStore = new WatchedStore();
+      const { url } = await startApp({
+        strategy: { tokenStore },
+        routes: signingIn((req, user, done) => req[method]({ ...user }, done)),
+      });
+      const person = new Visitor(url);
+      expect((await person.signIn('/login')).status).toBe(200);
+      expect(tokenStore.created).toEqual([]);
+      expect((await person.call('/spark/v1/my/account')).status).toBe(401);
+    },
+  );
+
   // The next request would have found the link of nobody, and removed the tokens.
   it('is refused by adopt where nobody is signed in', async () => {
     const tokenStore = new WatchedStore();
@@ -339,6 +372,41 @@ describe('the session link', () => {
     const { session } = (await person.agent.get('/status')).body;
     expect(session).toMatchObject({ notice: 'try again' });
     expect(session).not.toHaveProperty('spark');
+  });
+
+  // It would stay in the store for 30 days, with tokens that live, and no link to it.
+  it('leaves no record behind when the token store stores it, but does not say so in time', async () => {
+    class LateStore extends WatchedStore {
+      away = false;
+      override async create(...args: Parameters<TokenStore['create']>): Promise<boolean> {
+        await super.create(...args);
+        if (this.away) throw new Error('no answer within 200 ms');
+        return true;
+      }
+      override async read(key: string): Promise<TokenRecord | undefined> {
+        if (this.away) throw new Error('no answer within 200 ms');
+        return await super.read(key);
+      }
+    }
+    const tokenStore = new LateStore();
+    const { url } = await startApp({ strategy: { tokenStore }, routes: withAdopt });
+    const person = new Visitor(url);
+    await person.signIn('/login');
+    const address = await person.goToSpark('/login?again');
+    const params = await moreTokens(person);
+    const { spark: link } = (await person.agent.get('/status')).body.session;
+    tokenStore.away = true;
+
+    expect((await person.back(address)).status).toBe(503);
+    expect((await person.agent.get(`/adopt?params=${params}`)).status).toBe(500);
+
+    tokenStore.away = false;
+    const [first, ...late] = tokenStore.created;
+    expect(late).toHaveLength(2);
+    expect(tokenStore.removed).toEqual(late);
+    expect((await person.agent.get('/status')).body.session.spark).toEqual(link);
+    expect(link.key).toBe(first);
+    expect((await person.call('/spark/v1/system')).status).toBe(200); // who was signed in before still is
   });
 
   // Nobody was signed out, and the application said that somebody was.

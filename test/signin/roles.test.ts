@@ -101,6 +101,8 @@ it('takes role, portal and flow from one call of authenticate', async () => {
 
 // The profile was asked at another address with the access token, or the callback refused: nothing said why.
 describe.each([
+  [{ state: false }, '"state" can not be switched off: it keeps others from signing people in; leave it out.'],
+  [{ state: 5 }, '"state" can not be switched off: it keeps others from signing people in; leave it out.'],
   [{ scope: 5 }, `"scope" is neither a text nor a list of texts; write ['listings', 'contacts'].`],
   [{ role: 'VOW' }, `"role" is 'VOW'; write one of 'private', 'idx', 'vow'.`],
   [{ flow: 'openid' }, `"flow" is 'openid'; write one of 'oauth2', 'hybrid'.`],

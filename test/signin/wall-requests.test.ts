@@ -150,6 +150,52 @@ describe('behind a proxy', () => {
   });
 });
 
+// Every sign-in ended in «This sign-in is over», and nothing said why.
+describe('on another host than that of the callback', () => {
+  let warn: jest.SpyInstance;
+  beforeEach(() => {
+    warn = jest.spyOn(process, 'emitWarning').mockReturnValue();
+  });
+  afterEach(() => warn.mockRestore());
+  const warnings = (): unknown[] => warn.mock.calls.filter(([, { code }]) => code === 'SPARK_CALLBACK_HOST');
+  const callbackURL = 'https://www.example.com/auth/spark/callback';
+
+  it('warns once for both, naming them', async () => {
+    const { url } = await startApp({ strategy: { callbackURL } });
+    for (const host of ['example.com', 'EXAMPLE.com:443', 'localhost:3000', 'example.com']) {
+      expect((await new Visitor(url).page('/').set('Host', host)).status).toBe(302);
+    }
+    expect(warnings()).toEqual([
+      [expect.stringMatching(/at example\.com .* to www\.example\.com/), expect.anything()],
+      [expect.stringMatching(/at localhost .* to www\.example\.com/), expect.anything()],
+    ]);
+  });
+
+  it.each([
+    ['the same host', { Host: 'www.example.com' }],
+    ['the same host at another port', { Host: 'WWW.example.com:8443' }],
+    ['a proxy that forwards the host', { Host: 'app:3000', 'X-Forwarded-Host': 'www.example.com, inner' }],
+    ['no host', { Host: 'a b' }],
+  ])('says nothing of %s', async (_what, headers) => {
+    const { url } = await startApp({ strategy: { callbackURL } });
+    expect((await new Visitor(url).page('/').set(headers)).status).toBe(302);
+    expect(warnings()).toEqual([]);
+  });
+
+  it('says nothing where the callback is a path', async () => {
+    const { url } = await startApp({ strategy: { callbackURL: '/auth/spark/callback' } });
+    expect((await new Visitor(url).page('/').set('Host', 'example.com')).status).toBe(302);
+    expect(warnings()).toEqual([]);
+  });
+
+  // The host comes with the request: whoever makes them up must not fill the log and the memory.
+  it('says no more after twenty', async () => {
+    const { url } = await startApp({ strategy: { callbackURL } });
+    for (let i = 0; i < 25; i += 1) await new Visitor(url).page('/').set('Host', `host-${i}.example.com`);
+    expect(warnings()).toHaveLength(20);
+  });
+});
+
 describe('below a route that called next()', () => {
   it('signs in, warns once, and does not send the person round and round', async () => {
     const warn = jest.spyOn(process, 'emitWarning').mockReturnValue();
