@@ -19,6 +19,7 @@ import { SparkOAuth2 } from './signin/oauth2.js';
 import { Once } from './signin/once.js';
 import {
   callbackOf,
+  checkCall,
   parseStrategyOptions,
   type SparkAuthenticateOptions,
   type SparkSettings,
@@ -265,6 +266,7 @@ export class SparkStrategy extends OAuth2Strategy {
   private async handle(req: ExpressRequest, options: SparkAuthenticateOptions): Promise<void> {
     const { res } = req;
     if (!res) throw new ConfigError('SparkStrategy', ['the request has no res; use it with Express.']);
+    checkCall(options);
     ownSessionKey(req, this.sessionKey, this.settings.clientID);
     if (options.session !== false) needServerSession(req.session);
     const wall = isWall(req, options);
