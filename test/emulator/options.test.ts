@@ -46,6 +46,7 @@ describe('createSparkEmulator', () => {
     [{ people: [{ ...person, username: '' }] }, 'people[0].username'],
     [{ people: [{ ...person, password: undefined }] }, 'people[0].password'],
     [{ people: [{ ...person, roles: undefined }] }, 'people[0].roles'],
+    [{ people: [{ ...person, accountData: 'some' }] }, "people[0].accountData must be one of 'full', 'no-primary'"],
     [{ people: [person, person] }, 'one username'],
     [{ people: [{ ...person, portals: ['nowhere'] }] }, '"nowhere" is not in the option "portals"'],
     [{ people: [{ ...person, portals: 'myportal' }] }, 'people[0].portals must be a list'],
