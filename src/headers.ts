@@ -113,7 +113,7 @@ const RESPONSE_SET: readonly string[] = [
 ];
 
 /** Is an answer's header of this name (in lower case) for the proxy alone to set, or one that never comes back? */
-export function neverComesBack(lower: string): boolean {
+function neverComesBack(lower: string): boolean {
   return (
     RESPONSE_DROPPED.has(lower) ||
     lower.startsWith('access-control-') ||
