@@ -185,12 +185,24 @@ function emulatorStrategy(emulator: LoginSiteEmulator, base: URL): SparkStrategy
   );
 }
 
+/** As browsers see it; passport-oauth2 keeps it, and its types don't say so. `callbackPath` is how the application sees it. */
+function callbackURLOf(strategy: SparkStrategy): string {
+  return (strategy as unknown as { readonly _callbackURL: string })._callbackURL;
+}
+
 /** A callback on another origin comes back without this site's cookies, and people would be told to start again for ever. */
 function checkCallback(check: OptionCheck, strategy: SparkStrategy, base: URL): void {
   const { origin } = strategy;
   if (origin !== undefined && origin !== base.origin) {
     check.problem(
       `the strategy's "callbackURL" is on ${origin} and "baseURL" on ${base.origin}; write one origin for both (localhost and 127.0.0.1 are two).`,
+    );
+    return;
+  }
+  const { pathname } = new URL(callbackURLOf(strategy), base);
+  if (!pathname.startsWith(`${basePath(base)}/`)) {
+    check.problem(
+      `the strategy's "callbackURL" is ${pathname}, which does not lie below ${basePath(base)} of "baseURL", so that the site would not answer it; write ${base.origin}${basePath(base)}/auth/spark/callback, or the like.`,
     );
   }
 }

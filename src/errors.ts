@@ -138,3 +138,8 @@ export function describeError(error: unknown): string {
   const text = `${safe.name}${safe.code === undefined ? '' : ` (${safe.code})`}: ${safe.message}`;
   return safe.cause === undefined ? text : `${text} Cause: ${describeError(safe.cause)}`;
 }
+
+/** A text that came with a URL, on its way into a message: printable, and short. */
+export function printable(text: string | undefined): string | undefined {
+  return text?.replaceAll(/[^\x20-\x7e]/g, ' ').slice(0, 300);
+}

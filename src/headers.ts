@@ -113,7 +113,7 @@ const RESPONSE_SET: readonly string[] = [
 ];
 
 /** Is an answer's header of this name (in lower case) for the proxy alone to set, or one that never comes back? */
-export function neverComesBack(lower: string): boolean {
+function neverComesBack(lower: string): boolean {
   return (
     RESPONSE_DROPPED.has(lower) ||
     lower.startsWith('access-control-') ||
@@ -190,9 +190,11 @@ function withCookie(vary: string): string {
 
 /** A redirect within the API stays behind the proxy; any other is the browser's to follow. */
 function mountedLocation(location: string, { target, baseUrl }: WayDown): string {
-  if (location.startsWith('/') && !/^\/[/\\]/.test(location)) return baseUrl + location;
-  if (!URL.canParse(location)) return location;
-  const url = new URL(location);
+  const isSchemeRelative = /^[/\\]{2}/.test(location); // as browsers read it: a host follows, and the API's own scheme was meant
+  if (location.startsWith('/') && !isSchemeRelative) return baseUrl + location;
+  const base = isSchemeRelative ? target : undefined;
+  if (!URL.canParse(location, base)) return location;
+  const url = new URL(location, base);
   return url.origin === target ? baseUrl + url.pathname + url.search + url.hash : location;
 }
 

@@ -48,7 +48,7 @@ export { MemoryTokenStore, type MemoryTokenStoreOptions } from './tokens/memory.
 export type { Seen, TokenOrigin, TokenRecord, Tokens } from './tokens/record.js';
 export { type RedisClient, RedisTokenStore, type RedisTokenStoreOptions } from './tokens/redis.js';
 export type { Clock, RenewalOptions } from './tokens/renewer.js';
-export { type Sent, TokenService, type TokenServiceOptions } from './tokens/service.js';
+export { type AdoptOptions, type Sent, TokenService, type TokenServiceOptions } from './tokens/service.js';
 export type {
   ClaimAnswer,
   CommitAnswer,

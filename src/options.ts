@@ -38,9 +38,15 @@ export class OptionCheck {
   /** Names that are no options, with the option that was probably meant. */
   known(options: object, names: readonly string[]): void {
     for (const name of Object.keys(options)) {
-      if (names.includes(name)) continue;
-      const meant = names.find((known) => simplified(known) === simplified(name));
-      this.problem(`"${name}" is not an option${meant ? `; did you mean "${meant}"?` : '.'}`);
+      if (!names.includes(name)) this.problem(`"${name}" is not an option${didYouMean(name, names) ?? '.'}`);
+    }
+  }
+
+  /** The same among options that belong to others: only names that are ours but for their spelling. */
+  spelt(options: object, names: readonly string[]): void {
+    for (const name of Object.keys(options)) {
+      const meant = names.includes(name) ? undefined : didYouMean(name, names);
+      if (meant) this.problem(`"${name}" is not an option${meant}`);
     }
   }
 
@@ -51,11 +57,21 @@ export class OptionCheck {
     return '';
   }
 
+  /** A text that some server gave, an id or a secret, which is sent to it as it stands. */
+  credential(name: string, value: unknown, remedy: string): string {
+    const text = this.text(name, value, remedy);
+    if (text !== text.trim())
+      this.problem(
+        `"${name}" begins or ends with white space, like the line end of a file; write it without: .trim().`,
+      );
+    return text;
+  }
+
   oneOf<T extends string>(name: string, value: unknown, allowed: readonly T[], fallback: T): T {
     if (value === undefined) return fallback;
     const match = allowed.find((candidate) => candidate === value);
     if (match !== undefined) return match;
-    this.problem(`"${name}" is ${found(value)}; write one of ${allowed.map((a) => `'${a}'`).join(', ')}.`);
+    this.problem(`"${name}" is ${described(value)}; write one of ${allowed.map((a) => `'${a}'`).join(', ')}.`);
     return fallback;
   }
 
@@ -63,7 +79,7 @@ export class OptionCheck {
   flag(name: string, value: unknown, fallback: boolean): boolean {
     if (value === undefined) return fallback;
     if (typeof value === 'boolean') return value;
-    this.problem(`"${name}" is ${found(value)}; write true or false (default ${fallback}).`);
+    this.problem(`"${name}" is ${described(value)}; write true or false (default ${fallback}).`);
     return fallback;
   }
 
@@ -73,7 +89,7 @@ export class OptionCheck {
     const max = range.max ?? Number.MAX_SAFE_INTEGER;
     if (typeof value === 'number' && Number.isInteger(value) && value >= range.min && value <= max) return value;
     const limits = range.max === undefined ? `of at least ${range.min}` : `from ${range.min} to ${range.max}`;
-    this.problem(`"${name}" is ${found(value)}; write a whole number ${limits} (default ${fallback}).`);
+    this.problem(`"${name}" is ${described(value)}; write a whole number ${limits} (default ${fallback}).`);
     return fallback;
   }
 
@@ -94,7 +110,7 @@ export class OptionCheck {
     }
     for (const [header, text] of Object.entries(value)) {
       if (!isHeaderName(header))
-        this.problem(`"${name}" has ${found(header)}, which is no header's name; leave it out.`);
+        this.problem(`"${name}" has ${described(header)}, which is no header's name; leave it out.`);
       else if (typeof text !== 'string') this.problem(`"${name}" has a ${header} that is ${kind(text)}; write a text.`);
       else if (!isHeaderText(text))
         this.problem(`"${name}" has a ${header} with characters that a header can not hold; write plain ASCII.`);
@@ -110,7 +126,7 @@ export class OptionCheck {
   }
 
   func(name: string, value: unknown, remedy: string): void {
-    if (value !== undefined && typeof value !== 'function') this.problem(`"${name}" is ${found(value)}; ${remedy}`);
+    if (value !== undefined && typeof value !== 'function') this.problem(`"${name}" is ${described(value)}; ${remedy}`);
   }
 
   /** An absolute `https:` URL; `http:` for loopback hosts only, because tokens and codes travel to it. */
@@ -121,7 +137,7 @@ export class OptionCheck {
   ): URL | undefined {
     const url = typeof value === 'string' ? parseURL(value) : undefined;
     if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
-      this.problem(`"${name}" is ${found(value)}; ${remedy}`);
+      this.problem(`"${name}" is ${described(value)}; ${remedy}`);
       return undefined;
     }
     if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
@@ -188,11 +204,17 @@ function isTextList(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
+function didYouMean(name: string, names: readonly string[]): string | undefined {
+  const meant = names.find((known) => simplified(known) === simplified(name));
+  return meant && `; did you mean "${meant}"?`;
+}
+
 function simplified(name: string): string {
   return name.toLowerCase().replaceAll(/[^a-z]/g, '');
 }
 
-function found(value: unknown): string {
+/** What was found, in words; of long texts, which may be secrets, the length alone. */
+export function described(value: unknown): string {
   if (typeof value === 'string') return value.length <= 60 ? `'${value}'` : `a string of ${value.length} characters`;
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   return kind(value);

@@ -16,10 +16,7 @@ export function tokenKeyOf(req: IncomingMessage, where: SignedInTokens): string 
 }
 
 /** The key of the tokens of the person who is signed in to this session. Takes out a link that belongs to somebody else. */
-export function tokenKeyIn(
-  session: object | null | undefined,
-  { tokens, sessionKey }: SignedInTokens,
-): string | undefined {
+function tokenKeyIn(session: object | null | undefined, { tokens, sessionKey }: SignedInTokens): string | undefined {
   const link = findLink(session, sessionKey);
   switch (link.kind) {
     case 'none':

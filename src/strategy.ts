@@ -21,6 +21,7 @@ import { SparkOAuth2 } from './signin/oauth2.js';
 import { Once } from './signin/once.js';
 import {
   callbackOf,
+  checkCall,
   parseStrategyOptions,
   type SparkAuthenticateOptions,
   type SparkSettings,
@@ -42,7 +43,7 @@ import type {
   VerifyFunctionWithRequestAndParams,
 } from './signin/verify.js';
 import { isAccessToken, type Tokens } from './tokens/record.js';
-import { TokenService } from './tokens/service.js';
+import { type AdoptOptions, TokenService } from './tokens/service.js';
 
 /** What a session's tokens look like from outside: never the tokens themselves. */
 export interface SparkStatus {
@@ -162,7 +163,9 @@ export class SparkStrategy extends OAuth2Strategy {
         };
         return (await requestGrant(endpoint, params)).tokens;
       },
-      revoke: (tokens) => revokeToken(settings.apiURL + TOKEN_PATH, tokens.accessToken, headers),
+      // `customHeaders` are for the grant endpoint: an Authorization among them would take the place of the person's.
+      revoke: (tokens) =>
+        revokeToken(settings.apiURL + TOKEN_PATH, tokens.accessToken, { 'X-SparkApi-User-Agent': settings.userAgent }),
     });
     conceal(this, 'settings', 'attempts', 'once');
   }
@@ -227,10 +230,31 @@ export class SparkStrategy extends OAuth2Strategy {
    * `params` is what the verify function got; `role`, `portal` as used for that sign-in.
    * @throws ConfigError `params` without a token, an unknown role; SignInRequiredError nobody is signed in with Passport; UnavailableError
    */
-  async adopt(
+  adopt(
     req: IncomingMessage,
     params: GrantParams,
-    origin: { readonly role?: Role; readonly portal?: string } = {},
+    origin?: { readonly role?: Role; readonly portal?: string },
+  ): Promise<void>;
+  /**
+   * Stores tokens that were issued beforehand (single-session keys) under a name, for `tokenKey`: the same as
+   * `strategy.tokens.adopt`.
+   * @throws ConfigError tokens that could not be used, no name, or one that another client uses; UnavailableError
+   */
+  adopt(name: string, tokens: Tokens, options?: AdoptOptions): Promise<void>;
+  async adopt(
+    target: IncomingMessage | string,
+    given: GrantParams | Tokens,
+    options: { readonly role?: Role; readonly portal?: string } & AdoptOptions = {},
+  ): Promise<void> {
+    if (typeof target === 'string')
+      await this.tokens.adopt(target, given as Tokens, options); // it checks them
+    else await this.adoptHere(target, given as GrantParams, options);
+  }
+
+  private async adoptHere(
+    req: IncomingMessage,
+    params: GrantParams,
+    origin: { readonly role?: Role | undefined; readonly portal?: string | undefined },
   ): Promise<void> {
     const { access_token: accessToken, refresh_token: refreshToken, expires_in: expiresIn } = params;
     const check = new OptionCheck('strategy.adopt');
@@ -268,6 +292,7 @@ export class SparkStrategy extends OAuth2Strategy {
   private async handle(req: ExpressRequest, options: SparkAuthenticateOptions): Promise<void> {
     const { res } = req;
     if (!res) throw new ConfigError('SparkStrategy', ['the request has no res; use it with Express.']);
+    checkCall(options);
     ownSessionKey(req, this);
     if (options.session !== false) needServerSession(req.session);
     const wall = isWall(req, options);

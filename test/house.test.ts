@@ -6,6 +6,7 @@ const ROOMS = `
   errors
   platform
   conceal
+  html
   http-authorization
   options
   hidden-class

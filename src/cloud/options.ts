@@ -1,4 +1,5 @@
 import { MAX_TIMER_MS, OptionCheck } from '../options.js';
+import { sessionKeyOption } from '../signin/link.js';
 import type { TokenStore } from '../tokens/store.js';
 import { tokenStoreOption } from '../tokens/store-option.js';
 import { type CloudAddresses, type CloudWay, PARTICLE_CLOUD } from './addresses.js';
@@ -78,6 +79,8 @@ export function parseCloudOptions(options: SparkCloudStrategyOptions, verify: un
   check.func('verify', verify, 'write (profile, done) => done(null, user), or leave it out.');
   const text = (name: keyof SparkCloudStrategyOptions, fallback: string): string =>
     check.text(name, options[name] ?? fallback, `write a text (default '${fallback}').`);
+  const credential = (name: 'clientID' | 'clientSecret'): string =>
+    check.credential(name, options[name] ?? 'particle-api', "write a text (default 'particle-api').");
   const way = check.oneOf('way', options.way, ['oauth', 'session'], 'oauth');
   const apiURL = check.origin(
     'apiURL',
@@ -96,13 +99,13 @@ export function parseCloudOptions(options: SparkCloudStrategyOptions, verify: un
       options.tokenURL === undefined ? `${apiURL}/oauth/token` : (check.url('tokenURL', options.tokenURL)?.href ?? ''),
     signInURL: sessionURL('signInURL'),
     accessTokenURL: sessionURL('accessTokenURL'),
-    clientID: text('clientID', 'particle-api'),
-    clientSecret: text('clientSecret', 'particle-api'),
+    clientID: credential('clientID'),
+    clientSecret: credential('clientSecret'),
     usernameField: text('usernameField', 'username'),
     passwordField: text('passwordField', 'password'),
     otpField: text('otpField', 'otp'),
     tokenStore: tokenStoreOption(check, options.tokenStore),
-    sessionKey: text('sessionKey', 'sparkCloud'),
+    sessionKey: sessionKeyOption(check, options.sessionKey, 'sparkCloud'),
     origin:
       options.origin === undefined
         ? undefined

@@ -1,7 +1,7 @@
 import type { Router } from 'express';
 import { type Call, onlyFor, resource } from './call.js';
 import { ApiRefusal, sendResults } from './envelope.js';
-import { sparkId } from './people.js';
+import { type Person, sparkId } from './people.js';
 import type { EmulatorState } from './state.js';
 
 /** Who is signed in, and which system this is. */
@@ -56,10 +56,27 @@ function account({ origin, grantee: { person } }: Call): object {
     OfficeId: sparkId('office'),
     Mls: 'Example MLS',
     MlsId: sparkId('mls'),
-    Emails: [{ Address: person.email, Type: 'Work', Primary: true }],
-    Phones: [{ Number: '000-555-0100', Type: 'Office', Primary: true }],
-    Images: [{ Type: 'Photo', Uri: `${origin}/v1/photos/${person.accountId}.png` }],
+    Emails: entries(person, { Address: person.email }, { Type: 'Work' }),
+    Phones: entries(person, { Number: '000-555-0100' }, { Type: 'Office' }),
+    Images:
+      person.accountData === 'empty-lists'
+        ? []
+        : [{ Type: 'Photo', Uri: `${origin}/v1/photos/${person.accountId}.png` }],
   };
+}
+
+/** A list of one entry, as complete as the person's account is. */
+function entries({ accountData }: Person, value: Readonly<Record<string, string>>, more: object): object[] {
+  switch (accountData) {
+    case 'full':
+      return [{ ...value, ...more, Primary: true }];
+    case 'no-primary':
+      return [{ ...value, ...more }];
+    case 'empty-lists':
+      return [];
+    case 'hidden':
+      return [{ ...Object.fromEntries(Object.keys(value).map((name) => [name, '********'])), ...more, Primary: true }];
+  }
 }
 
 function contact({ grantee: { person } }: Call): object {

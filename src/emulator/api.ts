@@ -32,7 +32,8 @@ export function createAPI(state: EmulatorState): Router {
   router.delete(
     '/v1/oauth2/token/:token',
     handler((req, res) => {
-      if (!state.tokens.revoke(String(req.params.token))) throw new ApiRefusal(404, 'There is no such token');
+      // The vendor's page names the access token alone; a refresh token is none.
+      if (!state.tokens.revokeAccess(String(req.params.token))) throw new ApiRefusal(404, 'There is no such token');
       sendResults(res, []);
     }),
   );

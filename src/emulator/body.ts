@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
 /** What is kept of a body. Longer ones are counted and hashed, so that a large upload needs no memory. */
-export const KEPT_BODY_BYTES = 1024 * 1024;
+const KEPT_BODY_BYTES = 1024 * 1024;
 
 /** A request's body after the last byte. */
 export interface ReceivedBody {
@@ -34,7 +34,7 @@ export async function readBody(req: IncomingMessage, onChunk?: (length: number) 
 }
 
 /** The media type without its parameters, in lower case. */
-export function mediaType(req: IncomingMessage): string {
+function mediaType(req: IncomingMessage): string {
   return (req.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
 }
 

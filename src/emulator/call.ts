@@ -57,11 +57,11 @@ export function callOf(req: Request, res: Response): Call {
   return { req, res, grantee: context.grantee, body: context.body, query, origin: originOf(req) };
 }
 
-/** Refuses the call of another role, with code 1100. */
+/** Refuses the call of another role: with code 1100 where a portal's account is wanted, else with 1500, beyond the key's level of service. */
 export function onlyFor(roles: readonly SparkRole[], call: Call): void {
   if (!roles.includes(call.grantee.role)) {
     throw new ApiRefusal(
-      1100,
+      roles.includes('vow') ? 1100 : 1500,
       `This resource is for the roles ${roles.join(', ')}; the key's role is ${call.grantee.role}`,
     );
   }

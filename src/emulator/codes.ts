@@ -3,7 +3,7 @@ import type { Grantee } from './people.js';
 import { randomKey } from './random.js';
 
 /** How long an authorization code can be exchanged, in milliseconds: the ten minutes that RFC 6749 §4.1.2 allows at most. */
-export const CODE_LIFETIME_MS = 10 * 60 * 1_000;
+const CODE_LIFETIME_MS = 10 * 60 * 1_000;
 
 /** What a code was issued for. */
 export interface IssuedCode {

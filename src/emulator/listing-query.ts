@@ -2,7 +2,7 @@ import { FIELD_NAMES, type Listing, type StandardFields } from './data.js';
 import { ApiRefusal } from './envelope.js';
 
 /** Longest `_filter` that is read, in characters; longer ones are code 1041. */
-export const FILTER_MAX_LENGTH = 2_000;
+const FILTER_MAX_LENGTH = 2_000;
 
 type Test = (fields: StandardFields) => boolean;
 type Comparison = (order: number) => boolean;

@@ -29,6 +29,11 @@ export interface EmulatorPersonOptions {
   readonly lastName?: string | undefined;
   /** Default `<username>@example.com`. */
   readonly email?: string | undefined;
+  /**
+   * What `/v1/my/account` tells of addresses, numbers and pictures: `'full'` (default) as the vendor's page shows it, or as
+   * real accounts come: `'no-primary'` without `Primary`, `'empty-lists'` without entries, `'hidden'` with asterisks for values.
+   */
+  readonly accountData?: 'full' | 'no-primary' | 'empty-lists' | 'hidden' | undefined;
 }
 
 /** Options of `createSparkEmulator`. Every one can be left out. */

@@ -14,6 +14,10 @@ export interface Client {
   readonly roles: readonly SparkRole[];
 }
 
+/** How complete `/v1/my/account` is. */
+export const ACCOUNT_DATA = ['full', 'no-primary', 'empty-lists', 'hidden'] as const;
+export type AccountData = (typeof ACCOUNT_DATA)[number];
+
 /** Somebody who can sign in. */
 export interface Person {
   readonly username: string;
@@ -24,6 +28,7 @@ export interface Person {
   readonly firstName: string;
   readonly lastName: string;
   readonly email: string;
+  readonly accountData: AccountData;
   /** 26 digits, the id in `/v1/my/account` and in `openid.sreg.nickname`. */
   readonly accountId: string;
   /** 26 digits, the id in `/v1/my/contact`: another name space than account ids. */

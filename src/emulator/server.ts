@@ -12,9 +12,15 @@ export interface RunningServer {
 /**
  * Starts an HTTP server.
  *
- * @throws the server's error, for example when the port is taken
+ * @throws the server's error, for example when the port is taken; an Error for what is no port
  */
 export async function startServer(listener: RequestListener, port: number, host: string): Promise<RunningServer> {
+  // A text that is no number Node takes for the path of a pipe, at which nobody could call.
+  const given: unknown = port;
+  const number = given === undefined ? 0 : typeof given === 'string' && given !== '' ? Number(given) : given;
+  if (!Number.isInteger(number) || Number(number) < 0 || Number(number) > 65_535) {
+    throw new Error(`listen: the port is ${JSON.stringify(given)}; write a number from 0 (any that is free) to 65535.`);
+  }
   const server = createServer(listener);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

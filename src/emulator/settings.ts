@@ -1,5 +1,5 @@
 import type { EmulatorClientOptions, EmulatorPersonOptions, SparkEmulatorOptions } from './options.js';
-import { ALL_ROLES, type Client, type Person, type SparkRole, sparkId } from './people.js';
+import { ACCOUNT_DATA, ALL_ROLES, type Client, type Person, type SparkRole, sparkId } from './people.js';
 
 /** The options, checked and complete. */
 export interface Settings {
@@ -175,6 +175,9 @@ function parsePeople(
     if (username === '') problems.push(`${label}.username must be a non-empty string.`);
     if (!isText(person.password)) problems.push(`${label}.password must be a non-empty string.`);
     checkRoles(label, person.roles, problems);
+    if (person.accountData !== undefined && !ACCOUNT_DATA.includes(person.accountData)) {
+      problems.push(`${label}.accountData must be one of ${ACCOUNT_DATA.map((one) => `'${one}'`).join(', ')}.`);
+    }
     const portals = personPortals(label, person.portals ?? known, problems);
     for (const name of portals) {
       if (!known.includes(name)) problems.push(`${label}.portals: "${name}" is not in the option "portals".`);
@@ -190,6 +193,7 @@ function parsePeople(
       firstName: person.firstName ?? username.charAt(0).toUpperCase() + username.slice(1),
       lastName: person.lastName ?? 'Example',
       email: person.email ?? `${username}@example.com`,
+      accountData: person.accountData ?? 'full',
       accountId: sparkId(`account:${username}`),
       contactId: sparkId(`contact:${username}`),
     };

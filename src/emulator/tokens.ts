@@ -143,6 +143,11 @@ export class TokenVault {
     return live.length;
   }
 
+  /** Ends the whole sign-in that an access token belongs to. */
+  revokeAccess(token: string): boolean {
+    return this.access.has(token) && this.revoke(token);
+  }
+
   /** Ends the whole sign-in that an access or a refresh token belongs to. */
   revoke(token: string): boolean {
     const family = this.access.get(token)?.family ?? this.refreshTokens.get(token)?.family;

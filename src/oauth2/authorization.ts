@@ -1,5 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { AuthorizationError } from '../errors.js';
+import { AuthorizationError, printable } from '../errors.js';
 
 /** What a sign-in at the server begins with. Keep `state` and `codeVerifier` with the browser's session until it is back. */
 export interface AuthorizationRequest {
@@ -82,8 +82,4 @@ function sameText(given: string | undefined, expected: string | undefined): bool
   if (!given || !expected) return false;
   const [a, b] = [given, expected].map((text) => createHash('sha256').update(text).digest()) as [Buffer, Buffer]; // two in, two out
   return timingSafeEqual(a, b);
-}
-
-function printable(text: string | undefined): string | undefined {
-  return text?.replaceAll(/[^\x20-\x7e]/g, ' ').slice(0, 300);
 }

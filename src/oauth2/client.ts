@@ -1,8 +1,8 @@
 import { conceal } from '../conceal.js';
-import { ConfigError, TokenError } from '../errors.js';
+import { ConfigError, SignInRequiredError, TokenError } from '../errors.js';
 import type { Grant } from '../grant.js';
 import { BEARER_UPSTREAM } from '../http-authorization.js';
-import { type Scope, scopeOfCall } from '../options.js';
+import { OptionCheck, type Scope, scopeOfCall } from '../options.js';
 import type { TokenRecord, Tokens } from '../tokens/record.js';
 import { adoptedKey, TokenService } from '../tokens/service.js';
 import {
@@ -93,6 +93,7 @@ export class OAuth2Client {
    * @throws ConfigError for a public client, which has no credentials to show
    */
   async useMachineTokens(name: string, options: Pick<CallOptions, 'scope'> = {}): Promise<void> {
+    checkText('useMachineTokens', 'name', name, "write a name of your own, like 'reports'.");
     if (this.settings.clientSecret === undefined)
       throw new ConfigError('client.useMachineTokens', ['the client has no secret; give "clientSecret".']);
     // So that the first use renews, and the claim lets one do so.
@@ -105,7 +106,15 @@ export class OAuth2Client {
    * @throws SignInRequiredError, UnavailableError
    */
   async accessToken(name: string): Promise<string> {
-    return await this.tokens.accessToken(adoptedKey(name));
+    checkText('accessToken', 'name', name, 'write the name of useMachineTokens or tokens.adopt.');
+    const key = adoptedKey(name);
+    try {
+      return await this.tokens.accessToken(key);
+    } catch (error) {
+      if (!(error instanceof SignInRequiredError) || (await this.tokens.peek(key))) throw error;
+      const message = `No tokens are stored under the name '${name}'; call useMachineTokens or tokens.adopt first.`;
+      throw new SignInRequiredError(message);
+    }
   }
 
   /**
@@ -114,7 +123,9 @@ export class OAuth2Client {
    * (RFC 9700 §2.4). It works, for servers that have nothing else.
    * @throws TokenError
    */
-  async password({ username, password, ...options }: PasswordCredentials): Promise<Grant> {
+  async password(credentials: PasswordCredentials): Promise<Grant> {
+    checkObject('password', credentials, 'write password({ username, password }).');
+    const { username, password, ...options } = credentials;
     return await this.endpoint.ask('password', { ...options.params, username, password, scope: this.scope(options) });
   }
 
@@ -135,6 +146,13 @@ export class OAuth2Client {
    * @throws AuthorizationError (RFC 6749 §4.1.2.1), `state_mismatch`
    */
   readCallback(url: string, expected: ExpectedCallback): { readonly code: string } {
+    checkObject(
+      'readCallback',
+      expected,
+      'write readCallback(req.url, { state }), with the state that the session kept.',
+    );
+    if (typeof url !== 'string')
+      throw new ConfigError('client.readCallback', ['"url" is no text; write req.url, or the query alone.']);
     const query = url.slice(url.indexOf('?') + 1).replace(/#.*$/, '');
     const code = readAnswer(query, { state: expected.state, issuer: expected.issuer ?? this.settings.issuer }).get(
       'code',
@@ -143,8 +161,11 @@ export class OAuth2Client {
     return { code };
   }
 
-  /** Exchanges the code (RFC 6749 §4.1.3). @throws TokenError */
-  async exchangeCode({ code, codeVerifier, redirectURI, params }: CodeExchange): Promise<Grant> {
+  /** Exchanges the code (RFC 6749 §4.1.3). @throws ConfigError there is no code; TokenError */
+  async exchangeCode(exchange: CodeExchange): Promise<Grant> {
+    checkObject('exchangeCode', exchange, 'write exchangeCode({ code, codeVerifier }).');
+    const { code, codeVerifier, redirectURI, params } = exchange;
+    checkText('exchangeCode', 'code', code, 'write the code of readCallback.');
     return await this.endpoint.ask('authorization_code', {
       ...params,
       code,
@@ -158,6 +179,7 @@ export class OAuth2Client {
    * @throws TokenError
    */
   async refresh(refreshToken: string, { scope, params }: CallOptions = {}): Promise<Grant> {
+    checkText('refresh', 'refreshToken', refreshToken, 'write the refresh token that you keep.');
     return await this.endpoint.ask('refresh_token', {
       ...params,
       refresh_token: refreshToken,
@@ -181,6 +203,11 @@ export class OAuth2Client {
    * @throws AuthorizationError (§4.2.2.1), `state_mismatch`
    */
   readFragment(fragment: string, expected: ExpectedCallback): Grant {
+    checkObject(
+      'readFragment',
+      expected,
+      'write readFragment(req.body.fragment, { state }), with the state that the session kept.',
+    );
     return readFragment(fragment, { state: expected.state, issuer: expected.issuer ?? this.settings.issuer });
   }
 
@@ -224,4 +251,16 @@ export class OAuth2Client {
   private scopeText(scope: Scope | undefined): string | undefined {
     return scopeOfCall('OAuth2Client', scope, this.settings.scopeSeparator);
   }
+}
+
+/** @throws ConfigError */
+function checkObject(method: string, given: unknown, remedy: string): void {
+  new OptionCheck(`client.${method}`).object(given, remedy);
+}
+
+/** @throws ConfigError */
+function checkText(method: string, name: string, given: unknown, remedy: string): void {
+  const check = new OptionCheck(`client.${method}`);
+  check.text(name, given, remedy);
+  check.done();
 }

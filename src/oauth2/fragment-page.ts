@@ -1,3 +1,4 @@
+import { escapeHTML } from '../html.js';
 import { OptionCheck } from '../options.js';
 
 export interface FragmentPageOptions {
@@ -33,7 +34,7 @@ export function fragmentPage(options: FragmentPageOptions): FragmentPage {
   const postPath = pathOption(check, 'postPath', options.postPath);
   const scriptPath = pathOption(check, 'scriptPath', options.scriptPath);
   check.done();
-  const title = escaped(options.title ?? 'Signing in …');
+  const title = escapeHTML(options.title ?? 'Signing in …');
   return {
     html: `<!doctype html>
 <html lang="en">
@@ -41,8 +42,8 @@ export function fragmentPage(options: FragmentPageOptions): FragmentPage {
 <title>${title}</title>
 <p>${title}</p>
 <noscript><p>This sign-in needs JavaScript.</p></noscript>
-<form method="post" action="${escaped(postPath)}"><input type="hidden" name="fragment"></form>
-<script src="${escaped(scriptPath)}"></script>
+<form method="post" action="${escapeHTML(postPath)}"><input type="hidden" name="fragment"></form>
+<script src="${escapeHTML(scriptPath)}"></script>
 </html>
 `,
     script: SCRIPT,
@@ -75,8 +76,4 @@ function pathOption(check: OptionCheck, name: 'postPath' | 'scriptPath', value: 
     check.problem(`"${name}" is no path of your own origin; write it from the root, like '/auth/fragment'.`);
   }
   return path;
-}
-
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 }

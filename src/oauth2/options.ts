@@ -87,11 +87,11 @@ export function parseClientOptions(options: OAuth2ClientOptions): OAuth2Settings
   const settings: OAuth2Settings = {
     tokenURL: check.url('tokenURL', options.tokenURL)?.href ?? '',
     authorizationURL: url('authorizationURL'),
-    clientID: check.text('clientID', options.clientID, 'write the id that the server gave your application.'),
+    clientID: check.credential('clientID', options.clientID, 'write the id that the server gave your application.'),
     clientSecret:
       clientSecret === undefined
         ? undefined
-        : check.text('clientSecret', clientSecret, 'write the secret, or leave it out for a public client.'),
+        : check.credential('clientSecret', clientSecret, 'write the secret, or leave it out for a public client.'),
     redirectURI: url('redirectURI'),
     clientAuthentication: check.oneOf('clientAuthentication', options.clientAuthentication, ['body', 'basic'], 'body'),
     format: check.oneOf('format', options.format, ['form', 'json'], 'form'),

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { SignInRequiredError, SparkError } from '../errors.js';
+import { ConfigError, SignInRequiredError, SparkError } from '../errors.js';
 import { SPARK_UPSTREAM, SYSTEM_PATH } from '../platform.js';
 import { type SignedInTokens, tokenKeyOf } from '../session.js';
 import { adoptedKey } from '../tokens/service.js';
@@ -11,6 +11,7 @@ export type PortalSource = IncomingMessage | string | { readonly tokenKey: strin
 
 /** Asks `/v1/system` for an account's portal, and renews the tokens if need be. */
 export async function discoverPortal(api: Api & SignedInTokens, from: PortalSource): Promise<DiscoveredPortal> {
+  checkSource(from);
   if (typeof from === 'string') return readPortal(await askSystem(api, from));
   const key = 'tokenKey' in from ? adoptedKey(from.tokenKey) : tokenKeyOf(from, api);
   if (key === undefined) throw new SignInRequiredError();
@@ -19,6 +20,17 @@ export async function discoverPortal(api: Api & SignedInTokens, from: PortalSour
     return { value, expired: SPARK_UPSTREAM.isExpired(value.wwwAuthenticate, value.body), replayable: true };
   });
   return readPortal(answer);
+}
+
+/** @throws ConfigError */
+function checkSource(from: PortalSource | null | undefined): void {
+  if (typeof from === 'string') return;
+  if (typeof from === 'object' && from !== null) {
+    if ('tokenKey' in from ? typeof from.tokenKey === 'string' : 'headers' in from) return;
+  }
+  throw new ConfigError('strategy.discoverPortal', [
+    "nothing says whose portal; write the request, an access token, or { tokenKey: 'office' } of tokens that were adopted.",
+  ]);
 }
 
 async function askSystem(api: Api, accessToken: string): Promise<ApiAnswer> {

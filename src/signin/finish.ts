@@ -1,4 +1,4 @@
-import { AuthorizationError, describeError, SparkError, UnavailableError } from '../errors.js';
+import { AuthorizationError, describeError, printable, SparkError, UnavailableError } from '../errors.js';
 import type { Grant } from '../grant.js';
 import { OPENID_PATH } from '../platform.js';
 import { verifyAssertion } from './assertion.js';
@@ -6,7 +6,7 @@ import { readAttributes } from './attributes.js';
 import { isSignedIn, type SignInCall, stateMeta } from './call.js';
 import { type Callback, mismatch, readCallback, withoutWords } from './callback.js';
 import { coverLogIn } from './login.js';
-import { authorizationError, DENIED, errorMessage, plainText, refused, STALE } from './messages.js';
+import { authorizationError, DENIED, errorMessage, refused, STALE } from './messages.js';
 import { exchangeCode } from './oauth2.js';
 import type { SparkSettings } from './options.js';
 import { type SparkProfile, withAttributes } from './profile.js';
@@ -184,7 +184,7 @@ async function loadProfile(
 }
 
 function denied(call: SignInCall, callback: Extract<Callback, { kind: 'denied' }>): void {
-  const error = new AuthorizationError(plainText(callback.description) ?? 'The person denied access.', 'access_denied');
+  const error = new AuthorizationError(printable(callback.description) ?? 'The person denied access.', 'access_denied');
   if (call.wall) refuse(call, error, DENIED);
   else call.strategy.fail({ message: error.message, code: error.code });
 }

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type {} from 'express-session'; // makes the augmentation below one of a known module
 import { ConfigError } from '../errors.js';
+import type { OptionCheck } from '../options.js';
 
 /** What ties a session to its tokens. The tokens themselves never stand in the session. */
 export interface SessionLink {
@@ -15,6 +16,31 @@ declare module 'express-session' {
     /** Written by `SparkStrategy`, under its `sessionKey`. */
     spark?: SessionLink;
   }
+}
+
+/** What express-session and Passport keep in a session. */
+const TAKEN = new Set([
+  'cookie',
+  'passport',
+  'id',
+  'req',
+  'save',
+  'reload',
+  'regenerate',
+  'destroy',
+  'touch',
+  'resetMaxAge',
+]);
+
+/** The option `sessionKey`: where the link stands. */
+export function sessionKeyOption(check: OptionCheck, value: string | undefined, fallback: string): string {
+  const key = check.text('sessionKey', value ?? fallback, `write a name, like '${fallback}'.`);
+  if (TAKEN.has(key)) {
+    check.problem(
+      `"sessionKey" is '${key}', where express-session or Passport keep something of their own; write another, like '${fallback}'.`,
+    );
+  }
+  return key;
 }
 
 /** A session as this package sees it: express-session's, or anything that keeps plain data. */

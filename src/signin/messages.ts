@@ -1,4 +1,11 @@
-import { AuthorizationError, SignInRequiredError, SparkError, TokenError, UnavailableError } from '../errors.js';
+import {
+  AuthorizationError,
+  printable,
+  SignInRequiredError,
+  SparkError,
+  TokenError,
+  UnavailableError,
+} from '../errors.js';
 import type { Callback } from './callback.js';
 import type { WallMessage } from './wall.js';
 
@@ -80,7 +87,7 @@ export function authorizationError({
   uri,
 }: Extract<Callback, { kind: 'error' }>): AuthorizationError {
   const code = /^[\w.]{1,60}$/.test(error) ? error : 'unknown_error'; // it comes from the URL, and may be anything
-  return new AuthorizationError(plainText(description) ?? `Spark refused the sign-in: ${code}.`, code, plainText(uri));
+  return new AuthorizationError(printable(description) ?? `Spark refused the sign-in: ${code}.`, code, printable(uri));
 }
 
 /** What a wall says of an error that something threw. */
@@ -128,9 +135,4 @@ export function messageOf(error: unknown): WallMessage {
     text: 'Something went wrong while signing you in. Try again; if it happens again, tell the operator of this application.',
     retry: '/',
   };
-}
-
-/** A text from the URL, on its way into a message: printable, and short. */
-export function plainText(text: string | undefined): string | undefined {
-  return text?.replaceAll(/[^\x20-\x7e]/g, ' ').slice(0, 300);
 }

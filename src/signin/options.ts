@@ -1,9 +1,10 @@
 import type { AuthenticateOptions } from 'passport';
-import { MAX_TIMER_MS, OptionCheck, parseURL, type Scope, USER_AGENT_REMEDY } from '../options.js';
+import { described, MAX_TIMER_MS, OptionCheck, parseURL, type Scope, USER_AGENT_REMEDY } from '../options.js';
 import { API_URL, type Flow, GRANT_PATH, PLATFORM_URL, type Role } from '../platform.js';
 import type { TokenStore } from '../tokens/store.js';
 import { tokenStoreOption } from '../tokens/store-option.js';
 import { type AttributeRequest, AX_ATTRIBUTES, type AXAttribute, SREG_FIELDS, type SRegField } from './attributes.js';
+import { sessionKeyOption } from './link.js';
 import { AUTHENTICATE, type PortalOption, type RoleSettings, roleOptions } from './role.js';
 
 /** A `store` for the state, with the arities that passport-oauth2 documents. */
@@ -168,16 +169,12 @@ export function parseStrategyOptions(options: SparkStrategyOptions, verify: unkn
   const check = new OptionCheck('SparkStrategy');
   check.object(options, 'write new SparkStrategy({ clientID, … }, verify).');
   check.known(options, NAMES);
-  if (typeof verify !== 'function') {
-    check.problem(
-      'the verify function is missing; write (accessToken, refreshToken, params, profile, done) => done(null, profile).',
-    );
-  }
+  checkVerify(check, verify, options.passReqToCallback === true);
   const scopeSeparator = check.oneOf('scopeSeparator', options.scopeSeparator, [' ', ','], ' ');
   const apiURL = check.origin('apiURL', options.apiURL ?? API_URL, `write the API's origin, like '${API_URL}'.`);
   const settings: SparkSettings = {
-    clientID: check.text('clientID', options.clientID, 'write the client id of your API key.'),
-    clientSecret: check.text('clientSecret', options.clientSecret, 'write the secret of your API key.'),
+    clientID: check.credential('clientID', options.clientID, 'write the client id of your API key.'),
+    clientSecret: check.credential('clientSecret', options.clientSecret, 'write the secret of your API key.'),
     ...callbackOptions(check, options),
     userAgent: check.header('userAgent', options.userAgent ?? 'passport-spark', USER_AGENT_REMEDY),
     ...roleOptions(check, options),
@@ -199,7 +196,7 @@ export function parseStrategyOptions(options: SparkStrategyOptions, verify: unkn
     scope: check.scope(options.scope, scopeSeparator),
     scopeSeparator,
     proxy: check.flag('proxy', options.proxy, false),
-    sessionKey: check.text('sessionKey', options.sessionKey ?? 'spark', "write a name, like 'spark'."),
+    sessionKey: sessionKeyOption(check, options.sessionKey, 'spark'),
     passReqToCallback: check.flag('passReqToCallback', options.passReqToCallback, false),
     skipUserProfile:
       typeof options.skipUserProfile === 'function'
@@ -214,6 +211,38 @@ export function parseStrategyOptions(options: SparkStrategyOptions, verify: unkn
   };
   check.done();
   return settings;
+}
+
+/** Arity 0 hides its parameters (rest arguments, a mock, NestJS) and is called as with the fewer. */
+function checkVerify(check: OptionCheck, verify: unknown, passReqToCallback: boolean): void {
+  if (typeof verify !== 'function') {
+    check.problem(
+      'the verify function is missing; write (accessToken, refreshToken, params, profile, done) => done(null, profile).',
+    );
+    return;
+  }
+  const { length } = verify;
+  const given = passReqToCallback ? length - 1 : length;
+  if (length === 0 || given === 4 || given === 5) return;
+  const req = passReqToCallback ? 'req, ' : '';
+  check.problem(
+    `the verify function has ${length} parameter${length === 1 ? '' : 's'}; write (${req}accessToken, refreshToken, profile, done) or (${req}accessToken, refreshToken, params, profile, done).`,
+  );
+}
+
+const CALL_NAMES = ['wall', 'role', 'portal', 'flow', 'callbackURL', 'returnTo', 'scope', 'state'];
+const checkedCalls = new WeakSet<object>();
+
+/** What `chooseRole` and the callback don't look at. Passport hands over the same object each time. @throws ConfigError */
+export function checkCall(options: SparkAuthenticateOptions): void {
+  if (checkedCalls.has(options)) return;
+  const check = new OptionCheck(AUTHENTICATE);
+  check.spelt(options, CALL_NAMES);
+  if (options.wall !== 'fail' && options.wall !== undefined && typeof options.wall !== 'boolean') {
+    check.problem(`"wall" is ${described(options.wall)}; write true, false or 'fail'.`);
+  }
+  check.done();
+  checkedCalls.add(options);
 }
 
 function attributeOptions(check: OptionCheck, options: SparkStrategyOptions): AttributeRequest {

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { escapeHTML } from '../html.js';
 import { SPARK_UPSTREAM } from '../platform.js';
 
 /** Is this a browser going to a page (which a redirect to Spark serves), and not a script's or an image's request? */
@@ -89,13 +90,4 @@ ${link}
 </body>
 </html>
 `;
-}
-
-function escapeHTML(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;')
-    .replaceAll("'", '&#39;');
 }

@@ -27,6 +27,12 @@ export interface TokenServiceOptions extends RenewalOptions {
   readonly clock?: Clock | undefined;
 }
 
+/** What belongs to tokens that are adopted. */
+export interface AdoptOptions extends Omit<TokenOrigin, 'clientID'> {
+  /** Store them as the next generation where the name holds tokens already. Default false: those stay. */
+  readonly replace?: boolean;
+}
+
 const WAITER_MS = 10_000;
 const WAITERS_PER_KEY = 200;
 const WAITERS_PER_PROCESS = 5_000;
@@ -116,11 +122,7 @@ export class TokenService {
    * and leaves the origin (`role`, `portal`, `redirectURI` …) as it was given first.
    * @throws ConfigError tokens that could not be used, no name, or one that another client uses; UnavailableError
    */
-  async adopt(
-    name: string,
-    tokens: Tokens,
-    options: { replace?: boolean } & Omit<TokenOrigin, 'clientID'> = {},
-  ): Promise<void> {
+  async adopt(name: string, tokens: Tokens, options: AdoptOptions = {}): Promise<void> {
     checkAdopted(name, tokens, options);
     const { replace, ...origin } = options;
     const key = adoptedKey(name);

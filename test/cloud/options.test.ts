@@ -34,6 +34,10 @@ describe('options of SparkCloudStrategy', () => {
     expect(SPARK_CLOUD_2014.signInURL).toBe('https://www.spark.io/sign-in');
   });
 
+  it.each(['cookie', 'passport'])('name no session key that is taken: %s', (sessionKey) => {
+    expect(problemsOf({ sessionKey })).toEqual([expect.stringContaining(`"sessionKey" is '${sessionKey}', where`)]);
+  });
+
   it('are all looked at before one error lists every problem', () => {
     const problems = problemsOf({
       way: 'session',

@@ -38,8 +38,8 @@ describe('access to the API', () => {
     ['agent', '/v1/contacts', 200],
     ['agent', '/v1/my/contact', 1100],
     ['consumer', '/v1/my/contact', 200],
-    ['consumer', '/v1/my/account', 1100],
-    ['consumer', '/v1/contacts', 1100],
+    ['consumer', '/v1/my/account', 1500],
+    ['consumer', '/v1/contacts', 1500],
     ['agent', '/v1/listings', 200],
     ['consumer', '/v1/listings', 200],
   ])('depends on the role: %s at %s gets %i', async (username, path, expected) => {

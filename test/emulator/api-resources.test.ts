@@ -20,6 +20,30 @@ function prices(envelope: Envelope): number[] {
 }
 
 describe('who and where', () => {
+  // Real accounts leave out much of what the vendor's page shows (`Primary` above all).
+  it.each([
+    ['no-primary', 1, undefined, 'agent@example.com'],
+    ['hidden', 1, true, '********'],
+    ['empty-lists', 0, undefined, undefined],
+  ] as const)('GET /v1/my/account varies with the person: %s', async (accountData, count, primary, address) => {
+    const spark = await startEmulator({
+      people: [{ username: 'agent', password: 'spark', roles: ['private'], accountData }],
+    });
+    const { access_token } = await spark.tokensOf('agent');
+
+    const [account] = (await envelopeOf(await spark.call('/v1/my/account', access_token))).Results as {
+      Name: string;
+      Emails: { Address: string; Primary?: boolean }[];
+      Phones: unknown[];
+      Images: unknown[];
+    }[];
+
+    expect(account?.Name).toBe('Agent Example');
+    expect([account?.Emails.length, account?.Phones.length]).toEqual([count, count]);
+    expect(account?.Emails[0]?.Primary).toBe(primary);
+    expect(account?.Emails[0]?.Address).toBe(address);
+  });
+
   it('GET /v1/my/account describes the agent', async () => {
     const api = await apiOf();
 

@@ -133,6 +133,18 @@ describe('DELETE /v1/oauth2/token/<access token>', () => {
     expect(await refreshStatus(spark, tokens)).toBe(400);
   });
 
+  // The vendor's page names the access token alone: who deletes the refresh token has deleted nothing.
+  it('takes no refresh token', async () => {
+    const spark = await startEmulator();
+    const tokens = await spark.tokensOf('agent');
+
+    const answer = await spark.get(`/v1/oauth2/token/${tokens.refresh_token}`, { method: 'DELETE' });
+
+    expect(answer.status).toBe(404);
+    expect(await codeOf(spark, tokens)).toBe(200);
+    expect(await refreshStatus(spark, tokens)).toBe(200);
+  });
+
   it('is 404 for a token that does not exist or is gone', async () => {
     const spark = await startEmulator();
 

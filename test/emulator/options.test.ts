@@ -1,4 +1,6 @@
-import { createSparkEmulator, type SparkEmulatorOptions } from '../../src/emulator/index.js';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createSparkCloudEmulator, createSparkEmulator, type SparkEmulatorOptions } from '../../src/emulator/index.js';
 
 function problemOf(options: object): string {
   try {
@@ -46,6 +48,7 @@ describe('createSparkEmulator', () => {
     [{ people: [{ ...person, username: '' }] }, 'people[0].username'],
     [{ people: [{ ...person, password: undefined }] }, 'people[0].password'],
     [{ people: [{ ...person, roles: undefined }] }, 'people[0].roles'],
+    [{ people: [{ ...person, accountData: 'some' }] }, "people[0].accountData must be one of 'full', 'no-primary'"],
     [{ people: [person, person] }, 'one username'],
     [{ people: [{ ...person, portals: ['nowhere'] }] }, '"nowhere" is not in the option "portals"'],
     [{ people: [{ ...person, portals: 'myportal' }] }, 'people[0].portals must be a list'],
@@ -68,5 +71,39 @@ describe('createSparkEmulator', () => {
     [{ portals: ['MyPortal'], people: [{ ...person, roles: ['vow'], portals: ['MYPORTAL'] }] }],
   ])('accepts %j', (options) => {
     expect(problemOf(options)).toBe('none');
+  });
+});
+
+describe('docs/emulator.md', () => {
+  const page = readFileSync(join(__dirname, '..', '..', 'docs', 'emulator.md'), 'utf8');
+  const optionsOf = (create: (options: object) => unknown): readonly string[] => {
+    try {
+      create({ none: 1 });
+    } catch (error) {
+      return (/Options: ([\w, ]+)\./.exec(String(error))?.[1] ?? '').split(', ');
+    }
+    return [];
+  };
+
+  it.each([
+    ['createSparkEmulator', optionsOf(createSparkEmulator)],
+    ['createSparkCloudEmulator', optionsOf(createSparkCloudEmulator)],
+  ])('has a row for each option of %s', (_name, options) => {
+    expect(options.length).toBeGreaterThan(5);
+    expect(options.filter((name) => !page.includes(`\n| \`${name}\` |`))).toEqual([]);
+  });
+
+  it.each([
+    ['createSparkEmulator', createSparkEmulator],
+    ['createSparkCloudEmulator', createSparkCloudEmulator],
+  ] as const)('names every control of %s', async (_name, create) => {
+    const handle = await create().listen(0);
+    await handle.close();
+
+    expect(
+      Object.keys(handle).filter(
+        (name) => !page.includes(`${name}(`) && !page.includes(`\`${name}\``) && !page.includes(`.${name}`),
+      ),
+    ).toEqual([]);
   });
 });

@@ -16,6 +16,13 @@ describe('listen()', () => {
     await expect(createSparkEmulator().listen(Number(new URL(url).port))).rejects.toThrow('EADDRINUSE');
   });
 
+  // Node takes a text for the path of a pipe: it would listen there, and tell an address that nobody can call.
+  it.each(['abc', '', -1, 65_536, 1.5, null])('takes no other port than a number: %p', async (port) => {
+    await expect(createSparkEmulator().listen(port as number)).rejects.toThrow(
+      'write a number from 0 (any that is free)',
+    );
+  });
+
   it('gives an address that can be called when it listens everywhere', async () => {
     const handle = await createSparkEmulator().listen(0, '0.0.0.0');
 

@@ -50,6 +50,11 @@ it.each<[string, unknown, string]>([
     { strategy: strategy('http://127.0.0.1:3000/callback'), baseURL: 'http://localhost:3000' },
     'localhost and 127.0.0.1 are two',
   ],
+  [
+    'a callback outside of the site, which would not answer it',
+    { strategy: strategy('https://app.example.com/auth/callback'), baseURL },
+    '"callbackURL" is /auth/callback, which does not lie below /members',
+  ],
 ])('refuses %s', (_what, options, problem) => {
   expect(problemsOf(options)).toEqual([expect.stringContaining(problem)]);
 });

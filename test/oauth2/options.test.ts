@@ -52,6 +52,15 @@ describe('options of OAuth2Client', () => {
     expect(problemsOf(() => new OAuth2Client(options as never)).join()).toContain('write new OAuth2Client({ tokenURL');
   });
 
+  it('hold no white space around id and secret, as a file does', () => {
+    const options = { tokenURL: 'https://server.example.com/token', clientID: ' app', clientSecret: 'app-secret\n' };
+
+    expect(problemsOf(() => new OAuth2Client(options))).toEqual([
+      expect.stringContaining('"clientID" begins or ends with white space'),
+      expect.stringContaining('"clientSecret" begins or ends with white space'),
+    ]);
+  });
+
   it('may be no more than the token endpoint and an id', () => {
     expect(
       problemsOf(() => new OAuth2Client({ tokenURL: 'https://server.example.com/token', clientID: 'app' })),
@@ -76,6 +85,40 @@ describe('options of OAuth2Client', () => {
     ]) {
       expect(error).toMatchObject({ name: 'ConfigError', problems: [expect.stringContaining('"scope" is neither')] });
     }
+  });
+
+  // Else a TypeError from within, which says nothing of what to write.
+  it('of one call are asked for where they are missing', async () => {
+    const client = new OAuth2Client({
+      tokenURL: 'https://server.example.com/token',
+      clientID: 'app',
+      clientSecret: 's',
+    });
+    const asked = client as unknown as Record<string, (...args: unknown[]) => unknown>;
+    const call = async (name: string, ...args: unknown[]): Promise<unknown> => asked[name]?.(...args);
+
+    for (const [made, remedy] of [
+      [call('exchangeCode'), 'write exchangeCode({ code, codeVerifier })'],
+      [call('exchangeCode', {}), '"code" is missing'],
+      [call('readCallback', '/callback?code=1'), 'write readCallback(req.url, { state })'],
+      [call('readCallback', undefined, { state: 's' }), '"url" is no text'],
+      [call('readFragment', 'access_token=1'), 'write readFragment(req.body.fragment, { state })'],
+      [call('password'), 'write password({ username, password })'],
+      [call('refresh'), '"refreshToken" is missing'],
+      [call('useMachineTokens'), 'client.useMachineTokens: "name" is missing'],
+      [call('accessToken'), 'client.accessToken: "name" is missing'],
+    ] as const) {
+      expect(await errorOf(made)).toMatchObject({ name: 'ConfigError', message: expect.stringContaining(remedy) });
+    }
+  });
+
+  it('name tokens that there are: nobody is asked to sign in for a name', async () => {
+    const client = new OAuth2Client({ tokenURL: 'https://server.example.com/token', clientID: 'app' });
+
+    expect(await errorOf(client.accessToken('nope'))).toMatchObject({
+      code: 'sign_in_required',
+      message: "No tokens are stored under the name 'nope'; call useMachineTokens or tokens.adopt first.",
+    });
   });
 
   it('limit how long a token request may take', async () => {

@@ -89,7 +89,7 @@ describe('a person who is signed in', () => {
     const { status, headers, json } = await call(`${url}/spark/v1/x`);
 
     expect(status).toBe(503);
-    expect(json.D.Error).toBe('no_session');
+    expect(json.D).toMatchObject({ Error: 'no_session', Message: expect.stringContaining('mount it there') });
     expect(headers['retry-after']).toBe('1');
   });
 

@@ -14,6 +14,10 @@ describe('Location', () => {
     ['https://cdn.example.com/photo.jpg', 'https://cdn.example.com/photo.jpg'],
     ['http://sparkapi.com/v1', 'http://sparkapi.com/v1'],
     ['https://sparkapi.com.evil.example/v1', 'https://sparkapi.com.evil.example/v1'],
+    ['//sparkapi.com/v1/contacts/1?a=b', '/spark/v1/contacts/1?a=b'], // scheme-relative (RFC 3986 §4.2)
+    ['//sparkapi.com:8443/v1', '//sparkapi.com:8443/v1'],
+    ['/\\sparkapi.com/v1', '/spark/v1'], // browsers read a backslash as a slash
+    ['//', '//'],
     ['//cdn.example.com/photo.jpg', '//cdn.example.com/photo.jpg'],
     ['/\\cdn.example.com/photo.jpg', '/\\cdn.example.com/photo.jpg'],
     ['next', 'next'],

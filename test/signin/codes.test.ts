@@ -303,8 +303,12 @@ describe('without req.session', () => {
   };
 
   it('a wall answers 503', async () => {
+    const warn = jest.spyOn(process, 'emitWarning').mockReturnValue();
     const reply = await (await start(true)).agent.get('/wanted').set('Accept', 'application/json');
+    const [[warning] = []] = warn.mock.calls;
+    warn.mockRestore();
     expect([reply.status, reply.body.D.Error]).toEqual([503, 'no_session']);
+    expect(String(warning)).toContain('mount session() before it');
   });
 
   it('a route redirects to Spark, and the callback is an error with status 503', async () => {

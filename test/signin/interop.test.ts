@@ -165,6 +165,32 @@ describe('two strategies in one application', () => {
   });
 });
 
+// Some servers want a header of their own with token requests, even an Authorization; a revocation has the person's.
+it("revokes with the person's token, whatever customHeaders say", async () => {
+  const customHeaders = { Authorization: 'Basic b3VyczpvdXJz', 'X-Key': 'ours' };
+  const { url, spark } = await startApp({
+    strategy: { customHeaders },
+    routes: (app, passport, strategy) => {
+      app.post('/sign-out', (req, res, next) => {
+        strategy.signOut(req, { revoke: true }).then(() => res.json({}), next);
+      });
+      app.use(passport.authenticate('spark'));
+    },
+  });
+  const person = new Visitor(url);
+  await person.signIn('/page');
+
+  expect((await person.agent.post('/sign-out')).status).toBe(200);
+
+  const revocation = spark.requests().find(({ method }) => method === 'DELETE');
+  expect(spark.grants()[0]?.headers).toMatchObject({ authorization: 'Basic b3VyczpvdXJz', 'x-key': 'ours' });
+  expect(revocation?.headers).toMatchObject({
+    authorization: expect.stringMatching(/^OAuth /),
+    'x-sparkapi-user-agent': 'TestApp/1.0',
+  });
+  expect(revocation?.headers).not.toHaveProperty('x-key');
+});
+
 it('signs out here even when Spark can not be told to revoke the tokens', async () => {
   const { url, spark } = await startApp({
     routes: (app, passport, strategy) => {

@@ -449,6 +449,20 @@ describe('the session link', () => {
     expect(tokenStore.created).toEqual([]);
   });
 
+  it('is the shorter name of tokens.adopt for tokens that were issued beforehand', async () => {
+    const { strategy } = await startApp();
+
+    await strategy.adopt('office', { accessToken: 'one', lifetimeMs: 60_000 }, { role: 'idx' });
+    await strategy.adopt('office', { accessToken: 'two', lifetimeMs: 60_000 });
+    const kept = await strategy.tokens.peek('adopted:office');
+    await strategy.adopt('office', { accessToken: 'three', lifetimeMs: 60_000 }, { replace: true });
+    const replaced = await strategy.tokens.peek('adopted:office');
+
+    expect(kept).toMatchObject({ accessToken: 'one', role: 'idx', generation: 0 });
+    expect(replaced).toMatchObject({ accessToken: 'three', role: 'idx', generation: 1 });
+    await expect(strategy.adopt(' ', { accessToken: 'one' })).rejects.toMatchObject({ name: 'ConfigError' });
+  });
+
   it('is refused with a reason where there is no session', async () => {
     const tokenStore = new WatchedStore();
     const { strategy } = await startApp({ strategy: { tokenStore } });

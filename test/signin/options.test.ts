@@ -1,4 +1,7 @@
+import type { ErrorRequestHandler } from 'express';
 import { ConfigError, SparkStrategy, type SparkStrategyOptions } from '../../src/index.js';
+import { startApp } from '../support/app.js';
+import { Visitor } from '../support/visitor.js';
 
 const GOOD = {
   clientID: 'id',
@@ -148,4 +151,59 @@ it('never repeats a secret in its errors', () => {
   const secret = 'very-secret-value';
   const text = problemsOf({ ...GOOD, clientSecret: [secret], cookieSecret: secret, clientID: '' }).join('\n');
   expect(text).not.toContain(secret);
+});
+
+describe('the verify function', () => {
+  const arity = (length: number) => Object.defineProperty(() => undefined, 'length', { value: length });
+
+  // Called with four or five arguments, it would take one for another, and never call done.
+  it.each([
+    [false, [0, 4, 5], [1, 2, 3, 6]],
+    [true, [0, 5, 6], [1, 4, 7]],
+  ])('has as many parameters as it is called with: passReqToCallback %p', (passReqToCallback, fit, unfit) => {
+    const options = { ...GOOD, passReqToCallback };
+
+    expect(fit.map((length) => problemsOf(options, arity(length)))).toEqual(fit.map(() => []));
+    expect(unfit.map((length) => problemsOf(options, arity(length)))).toEqual(
+      unfit.map((length) => [
+        expect.stringMatching(`the verify function has ${length} parameters?; write \\(.*done\\)`),
+      ]),
+    );
+  });
+});
+
+// express-session and Passport keep what is theirs there: a link in its place would sign everybody out, or lose the cookie.
+it.each(['cookie', 'passport', 'save', 'id'])('takes no session key that is taken: %s', (sessionKey) => {
+  expect(problemsOf({ ...GOOD, sessionKey })).toEqual([
+    `"sessionKey" is '${sessionKey}', where express-session or Passport keep something of their own; write another, like 'spark'.`,
+  ]);
+});
+
+it.each(['clientID', 'clientSecret'])('takes no %s with the white space of the file that it was read from', (name) => {
+  expect(problemsOf({ ...GOOD, [name]: 'secret-from-a-file\n' })).toEqual([
+    `"${name}" begins or ends with white space, like the line end of a file; write it without: .trim().`,
+  ]);
+});
+
+describe('the options of one call', () => {
+  // Passport takes any option, and a misspelt one would be ignored: a wall that is none, agents where consumers sign in.
+  it.each([
+    [{ wall: 'true' }, "\"wall\" is 'true'; write true, false or 'fail'."],
+    [{ wall: 1 }, '"wall" is 1; write true, false or \'fail\'.'],
+    [{ Role: 'vow' }, '"Role" is not an option; did you mean "role"?'],
+    [{ callbackUrl: '/callback' }, '"callbackUrl" is not an option; did you mean "callbackURL"?'],
+  ])('are refused where they would be ignored: %j', async (options, problem) => {
+    const { url } = await startApp({
+      routes: (app, passport) => {
+        app.use(passport.authenticate('spark', options as object));
+        app.use(((error, _req, res, _next) => {
+          res.status(error.status).json({ problems: error.problems });
+        }) as ErrorRequestHandler);
+      },
+    });
+
+    const { status, body } = await new Visitor(url).page('/');
+
+    expect([status, body.problems]).toEqual([500, [problem]]);
+  });
 });

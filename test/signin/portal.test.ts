@@ -53,6 +53,15 @@ describe('discoverPortal', () => {
     await expect(strategy.discoverPortal('no token')).rejects.toMatchObject({ code: 'system_failed', status: 502 });
   });
 
+  it.each([undefined, {}, { tokenKey: 5 }, 5])('says what to ask it with: %j', async (from) => {
+    const { strategy } = await startApp();
+
+    await expect(strategy.discoverPortal(from as never)).rejects.toMatchObject({
+      name: 'ConfigError',
+      message: expect.stringContaining("write the request, an access token, or { tokenKey: 'office' }"),
+    });
+  });
+
   const system = async (configuration: unknown): Promise<Awaited<ReturnType<typeof startApp>>['strategy']> => {
     const { url } = await serve((_req, res) => {
       res.end(JSON.stringify({ D: { Success: true, Results: [{ Configuration: configuration }] } }));

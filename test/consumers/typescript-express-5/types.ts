@@ -104,4 +104,8 @@ export async function account(req: IncomingMessage): Promise<void> {
   const status = await four.status(req);
   inferred(status?.renewable).as<boolean | undefined>();
   await four.signOut(req, { revoke: true });
+  await four.adopt(req, { access_token: 'a' }, { role: 'vow', portal: 'myportal' });
+  await four.adopt('office', { accessToken: 'a', refreshToken: 'r', lifetimeMs: 86_400_000 }, { replace: true });
+  // @ts-expect-error a name with a token answer as it came
+  await four.adopt('office', { access_token: 'a' });
 }
