@@ -215,6 +215,37 @@ describe('one renewal', () => {
     expect(await token()).toBe('by next');
   });
 
+  it('is waited for ten seconds, and keeps its claim for as long as the server takes', async () => {
+    jest.useFakeTimers();
+    try {
+      const store = new MemoryTokenStore();
+      let answer = (_tokens: Tokens): void => undefined;
+      const renew = async (): Promise<Tokens> =>
+        await new Promise((resolve) => {
+          answer = resolve;
+        });
+      const service = new TokenService({ store, clientID: 'client', upstream: SPARK_UPSTREAM, renew });
+      const key = await service.create({ accessToken: 'old', refreshToken: 'refresh', lifetimeMs: 1_000 }, {});
+      jest.advanceTimersByTime(1_000);
+      const record = (await store.read(key)) as TokenRecord;
+      const waited = jest.fn();
+      service.accessToken(key).catch(waited);
+
+      await jest.advanceTimersByTimeAsync(9_999);
+      expect(waited).not.toHaveBeenCalled();
+      await jest.advanceTimersByTimeAsync(1);
+      expect(waited).toHaveBeenCalledWith(expect.objectContaining({ code: 'renewal_slow', status: 503 }));
+
+      await jest.advanceTimersByTimeAsync(30_000);
+      expect(await store.claim(key, record, 'of another process', 10_000)).toEqual({ kind: 'held' });
+      answer({ accessToken: 'new', lifetimeMs: DAY_MS });
+      await service.drain();
+      expect(await service.accessToken(key)).toBe('new');
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
   it('stops its heartbeat when it is over', async () => {
     const begun = jest.spyOn(globalThis, 'setInterval');
     const stopped = jest.spyOn(globalThis, 'clearInterval');
