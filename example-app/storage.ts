@@ -16,11 +16,13 @@ export interface Storage {
 }
 
 const CONNECT_WITHIN_MS = 5_000;
+/** How long a page waits for a Redis that does not answer. */
+const COMMAND_MS = 3_000;
 
 /** Redis at `REDIS_URL`, else a Redis of our own, else memory. @throws Error when the Redis at `REDIS_URL` can't be reached */
 export async function openStorage({ redisURL }: ServerConfig, env: NodeJS.ProcessEnv): Promise<Storage> {
   if (redisURL !== undefined) {
-    const client = new Redis(redisURL, { lazyConnect: true });
+    const client = new Redis(redisURL, { lazyConnect: true, commandTimeout: COMMAND_MS });
     try {
       await connected(client);
     } catch (cause) {
@@ -31,7 +33,7 @@ export async function openStorage({ redisURL }: ServerConfig, env: NodeJS.Proces
   }
   const own = startOwnRedis(env);
   if (!own) return inMemory();
-  const client = new Redis({ path: own.socket, lazyConnect: true, retryStrategy: () => 25 });
+  const client = new Redis({ path: own.socket, lazyConnect: true, commandTimeout: COMMAND_MS, retryStrategy: () => 25 });
   try {
     await connected(client);
   } catch {

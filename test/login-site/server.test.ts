@@ -168,6 +168,20 @@ describe('the runnable server', () => {
     expect(exitCode).toBe(0);
   });
 
+  it('keeps no page waiting for a Redis that answers nothing any more', async () => {
+    const redis = await startRedis();
+    const run = start({ REDIS_URL: `unix://${redis.socket}` });
+    const url = await address(run);
+    const person = new Visitor();
+    await person.signIn(`${url}/login`, 'agent');
+    redis.freeze();
+
+    const page = await person.visit(url);
+    await redis.stop();
+
+    expect(page.status).toBeGreaterThanOrEqual(500);
+  });
+
   it('falls back to memory where there is no redis-server, and says so', async () => {
     const run = start({ PATH: '/nowhere' });
     const url = await address(run);
