@@ -41,8 +41,11 @@ export async function guard(call: SignInCall): Promise<void> {
   await begin(call);
 }
 
+/** Who is not signed in as they were to be. */
+type Lost = Exclude<Standing, 'signed in'>;
+
 /** Says why this browser is not sent to Spark once more. */
-function refuseLoop(call: SignInCall, who: Standing): void {
+function refuseLoop(call: SignInCall, who: Lost): void {
   const cause = call.req.user ? LOOP_CAUSES[who] : lostUser(call);
   if (cause === undefined) {
     const noSession =
@@ -67,11 +70,10 @@ function lostUser({ req, parts }: SignInCall): string | undefined {
 }
 
 /** Why somebody with a user is sent to Spark again and again. */
-const LOOP_CAUSES: Readonly<Record<Standing, string>> = {
+const LOOP_CAUSES: Readonly<Record<Lost, string>> = {
   nobody: 'The tokens of a sign-in that just ended are not there: does the token store keep them?',
   'another role':
     'A sign-in for this page does not end with the role and portal that its wall asks for: does another wall before it ask for others, or does a function name another portal each time?',
-  'signed in': 'The application sends people who are signed in to its login route again and again.',
 };
 
 /** A route: sends the browser to Spark, but not one that has just come from there, nor one that always comes back. */
@@ -94,9 +96,12 @@ export async function beginOrPass(call: SignInCall): Promise<void> {
   // the third time: the application may have signed the person out, in its own way.
   const forPage = new Rounds(call, pageWanted(call));
   if (forPage.times > MAX_ROUNDS) {
-    forPage.forget();
-    refuseLoop(call, await standing(call));
-    return;
+    const who = await standing(call);
+    if (who !== 'signed in') {
+      forPage.forget();
+      refuseLoop(call, who);
+      return;
+    }
   }
   forPage.keep();
   await begin(call);
