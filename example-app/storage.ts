@@ -33,7 +33,12 @@ export async function openStorage({ redisURL }: ServerConfig, env: NodeJS.Proces
   }
   const own = startOwnRedis(env);
   if (!own) return inMemory();
-  const client = new Redis({ path: own.socket, lazyConnect: true, commandTimeout: COMMAND_MS, retryStrategy: () => 25 });
+  const client = new Redis({
+    path: own.socket,
+    lazyConnect: true,
+    commandTimeout: COMMAND_MS,
+    retryStrategy: () => 25,
+  });
   try {
     await connected(client);
   } catch {
