@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,9 @@ import { BIG_BYTES, type Listening, POST_ANSWER, POST_BYTES, type Setting, SMALL
 /** Where temporary files go. */
 export const folder = mkdtempSync(join(tmpdir(), 'spark-bench-'));
 const children: ChildProcess[] = [];
+/** Of the API, where it speaks TLS. Every process that the bench starts trusts it. */
+const certificate = join(folder, 'certificate.pem');
+const certificateKey = join(folder, 'certificate-key.pem');
 
 /** Ends every process that the bench started. */
 export async function endAll(): Promise<void> {
@@ -24,7 +27,11 @@ export async function endAll(): Promise<void> {
 }
 
 export function start(command: string, args: readonly string[], output: 'ignore' | 'pipe' = 'ignore'): ChildProcess {
-  const env = { ...process.env, NODE_ENV: 'production' };
+  const env = {
+    ...process.env,
+    NODE_ENV: 'production',
+    ...(existsSync(certificate) ? { NODE_EXTRA_CA_CERTS: certificate } : {}),
+  };
   const child = spawn(command, args, { stdio: ['ignore', output, 'inherit'], env });
   children.push(child);
   return child;
@@ -58,7 +65,8 @@ export async function startRedis(): Promise<number> {
 }
 
 /** The API: nginx, which answers faster than any candidate asks. */
-export async function startUpstream(): Promise<string> {
+export async function startUpstream({ tls }: { readonly tls: boolean }): Promise<string> {
+  if (tls) makeCertificate();
   const files = join(folder, 'upstream', 'v1');
   mkdirSync(files, { recursive: true });
   writeFileSync(join(files, 'small'), json(SMALL_BYTES));
@@ -67,7 +75,7 @@ export async function startUpstream(): Promise<string> {
     'upstream',
     (listen) => `
     server {
-      listen ${listen};
+      listen 127.0.0.1:${listen} ${tls ? `ssl; ssl_certificate ${certificate}; ssl_certificate_key ${certificateKey}` : ''};
       root ${join(folder, 'upstream')};
       default_type application/json;
       open_file_cache max=10;
@@ -84,13 +92,21 @@ export async function startUpstream(): Promise<string> {
       location @answer { return 200 '${POST_ANSWER}'; }
     }`,
   );
-  return `http://127.0.0.1:${port}`;
+  return `${tls ? 'https' : 'http'}://127.0.0.1:${port}`;
+}
+
+/** The kind that public servers have: ECDSA over P-256. */
+function makeCertificate(): void {
+  const files = ['-keyout', certificateKey, '-out', certificate];
+  const name = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '2'];
+  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  execFileSync('openssl', ['req', '-x509', ...kind, ...name, ...files], { stdio: 'ignore' });
 }
 
 export async function startNginxCandidate({
   upstream,
 }: Setting): Promise<{ child: ChildProcess; listening: Listening }> {
-  const { host } = new URL(upstream);
+  const { host, protocol } = new URL(upstream);
   const port = await startNginx(
     'candidate',
     (listen) => `
@@ -99,7 +115,7 @@ export async function startNginxCandidate({
       listen ${listen};
       client_body_buffer_size 128k;
       location /spark/ {
-        proxy_pass http://api/;
+        proxy_pass ${protocol}//api/;
         proxy_http_version 1.1;
         proxy_set_header Connection '';
         proxy_set_header Cookie '';

@@ -20,6 +20,8 @@ const { values } = parseArgs({
     sessions: { type: 'string' },
     /** The Redis clients of all candidates send the commands of one moment together. */
     'auto-pipelining': { type: 'boolean', default: false },
+    /** The API speaks TLS, as Spark's does. */
+    tls: { type: 'boolean', default: false },
   },
 });
 
@@ -34,9 +36,9 @@ function chosen<T>(all: readonly T[], list: string | undefined): T[] {
 }
 
 async function main(): Promise<void> {
-  for (const program of ['wrk', 'nginx', 'redis-server']) {
+  for (const program of ['wrk', 'nginx', 'redis-server', ...(values.tls ? ['openssl'] : [])]) {
     if (!isInstalled(program))
-      throw new Error(`${program} is not on the PATH; on Debian: apt-get install wrk nginx-light redis-server`);
+      throw new Error(`${program} is not on the PATH; on Debian: apt-get install wrk nginx-light redis-server openssl`);
   }
   const rounds = Number(values.rounds ?? (values.quick ? 1 : 5));
   const seconds = Number(values.seconds ?? (values.quick ? 1 : 2));
@@ -79,7 +81,7 @@ async function main(): Promise<void> {
 async function startAll(names: readonly Candidate[]): Promise<Running[]> {
   const setting = {
     redisPort: await startRedis(),
-    upstream: await startUpstream(),
+    upstream: await startUpstream(values),
     sessions: Number(values.sessions ?? 1),
     autoPipelining: values['auto-pipelining'],
   };

@@ -1,4 +1,5 @@
-import { Agent, type ClientRequest, type IncomingMessage, type Server } from 'node:http';
+import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, type Server } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
 import fastifyProxy from '@fastify/http-proxy';
 import expressHttpProxy from 'express-http-proxy';
 import Fastify from 'fastify';
@@ -14,12 +15,16 @@ function tokenOf(req: IncomingMessage): string {
   return `OAuth ${(req as SignedIn).session?.accessToken ?? ''}`;
 }
 
+function keepAliveAgent({ upstream }: Setting): HttpAgent {
+  return upstream.startsWith('https:') ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true });
+}
+
 /** With a keep-alive agent, as a careful user sets it up, or with its defaults: a new connection per call. */
 export async function startHpm(setting: Setting, name: string, keepAlive: boolean): Promise<Server> {
   const proxy = createProxyMiddleware({
     target: setting.upstream,
     changeOrigin: true,
-    ...(keepAlive ? { agent: new Agent({ keepAlive: true }) } : {}),
+    ...(keepAlive ? { agent: keepAliveAgent(setting) } : {}),
     on: {
       proxyReq: (up: ClientRequest, req: IncomingMessage) => {
         up.setHeader('Authorization', tokenOf(req));
@@ -30,13 +35,14 @@ export async function startHpm(setting: Setting, name: string, keepAlive: boolea
 }
 
 export async function startExpressHttpProxy(setting: Setting, name: string): Promise<Server> {
-  const agent = new Agent({ keepAlive: true });
+  const agent = keepAliveAgent(setting);
   const proxy = expressHttpProxy(setting.upstream, {
     parseReqBody: false, // else it holds a body back until it is whole, and refuses more than 1 MB
     proxyReqOptDecorator: (options, req) => ({
       ...options,
       agent,
-      headers: { ...options.headers, authorization: tokenOf(req) },
+      // It asks every connection to close, whatever its agent.
+      headers: { ...options.headers, connection: 'keep-alive', authorization: tokenOf(req) },
     }),
   });
   return await startPeer(setting, name, proxy);
