@@ -3,11 +3,11 @@ import type { IncomingMessage } from 'node:http';
 import OAuth2Strategy = require('passport-oauth2');
 
 import { conceal } from './conceal.js';
-import { AuthorizationError, ConfigError, SignInRequiredError, UnavailableError } from './errors.js';
+import { AuthorizationError, ConfigError, UnavailableError } from './errors.js';
 import { type GrantEndpoint, lifetimeFrom, requestGrant, revokeToken } from './grant.js';
 import { OptionCheck } from './options.js';
 import { PROVIDER_SIGN_OUT_PATH, ROLES, type Role, SPARK_UPSTREAM, TOKEN_PATH } from './platform.js';
-import { ownSessionKey, tokenKeyOf } from './session.js';
+import { keyOfSource, ownSessionKey, type TokenSource, tokenKeyOf } from './session.js';
 import { authorizationURLOf, isSecure, ownCall, type SignInCall, type StrategyParts } from './signin/call.js';
 import { holdsAnswer } from './signin/callback.js';
 import { discoverPortal, type PortalSource } from './signin/discover.js';
@@ -43,7 +43,7 @@ import type {
   VerifyFunctionWithRequestAndParams,
 } from './signin/verify.js';
 import { isAccessToken, type Tokens } from './tokens/record.js';
-import { type AdoptOptions, TokenService } from './tokens/service.js';
+import { type AccessTokenOptions, type AdoptOptions, TokenService } from './tokens/service.js';
 
 /** What a session's tokens look like from outside: never the tokens themselves. */
 export interface SparkStatus {
@@ -216,13 +216,17 @@ export class SparkStrategy extends OAuth2Strategy {
   }
 
   /**
-   * The signed-in person's access token, renewed if need be: for calls from the server. Never send it to a browser.
-   * @throws SignInRequiredError, UnavailableError
+   * The access token of the person who is signed in, or of tokens that were adopted, renewed if need be: for calls from
+   * the server. Never send it to a browser.
+   * @throws SignInRequiredError also: refused, though it was renewed a moment ago; UnavailableError; ConfigError
+   * @example
+   * const call = (token) => fetch(url, { headers: { Authorization: `OAuth ${token}` } });
+   * const token = await strategy.accessToken(req);
+   * let answer = await call(token);
+   * if (answer.status === 401) answer = await call(await strategy.accessToken(req, { refused: token }));
    */
-  async accessToken(req: IncomingMessage): Promise<string> {
-    const key = tokenKeyOf(req, this);
-    if (key === undefined) throw new SignInRequiredError();
-    return await this.tokens.accessToken(key);
+  async accessToken(from: TokenSource, options?: AccessTokenOptions): Promise<string> {
+    return await this.tokens.accessToken(keyOfSource('strategy.accessToken', this, from), options);
   }
 
   /**

@@ -32,8 +32,21 @@ export class RecentRenewals {
     return renewal && !renewal.saved ? renewal : undefined;
   }
 
-  /** A renewal that is ahead of what the store says at `now`, although the store had acknowledged it. */
-  ahead(key: string, stored: TokenRecord, now: number): Renewal | undefined {
+  /**
+   * Does the store say less than what we renewed, because it failed over? Then it gets that again: the refresh token that
+   * it knows is spent. Undefined: it does not. @throws UnavailableError the store is away
+   */
+  async offerAgain(
+    store: TokenStore,
+    key: string,
+    stored: TokenRecord,
+    now: number,
+  ): Promise<CommitAnswer | undefined> {
+    const ahead = this.ahead(key, stored, now);
+    return ahead && (await this.save(store, key, ahead, now));
+  }
+
+  private ahead(key: string, stored: TokenRecord, now: number): Renewal | undefined {
     const renewal = this.kept.get(key);
     if (!renewal || renewal.record.generation <= stored.generation) return undefined;
     if (renewal.record.rootId !== stored.rootId) return undefined; // removed, and other tokens stored under its name

@@ -138,7 +138,7 @@ export class Renewer {
           await this.clock.sleep(25 + Math.random() * 75);
           break;
         case 'fresh':
-          if (await this.offerAgain(key, answer.record)) break;
+          if (await this.wasBehind(key, answer.record)) break;
           if (!this.needsRenewal(answer.record)) {
             this.publish(key, 'fresh', began);
             return { record: answer.record, at };
@@ -148,7 +148,7 @@ export class Renewer {
         case 'granted':
           // A process that was frozen meanwhile may have lost the claim again: the store knows.
           if (this.clock.now() - at > LEASE_MS / 2) break;
-          if (await this.offerAgain(key, answer.record)) break;
+          if (await this.wasBehind(key, answer.record)) break;
           return await this.spend(key, { ...answer, at, attemptId, began, afterRefusal });
       }
     }
@@ -172,16 +172,11 @@ export class Renewer {
     this.spares.delete(key);
   }
 
-  /**
-   * Does the store say less than what we renewed, because it failed over? Then it gets that again: the refresh token that
-   * it knows is spent.
-   */
-  private async offerAgain(key: string, stored: TokenRecord): Promise<boolean> {
-    const ahead = this.recent.ahead(key, stored, this.clock.now());
-    if (!ahead) return false;
-    const answer = await this.recent.save(this.store, key, ahead, this.clock.now());
-    if (answer.kind === 'gone') throw new SignedOutError();
-    return true;
+  /** Was the store behind what we renewed? It has it now, and is to be asked again. */
+  private async wasBehind(key: string, stored: TokenRecord): Promise<boolean> {
+    const answer = await this.recent.offerAgain(this.store, key, stored, this.clock.now());
+    if (answer?.kind === 'gone') throw new SignedOutError();
+    return answer !== undefined;
   }
 
   private needsRenewal(record: TokenRecord): boolean {

@@ -879,6 +879,51 @@ it('treats the record of another client as absent', async () => {
   expect(await other.remove(key)).toBeUndefined(); // else it would revoke them
 });
 
+describe('an access token that the API refused a caller who sends it by itself', () => {
+  it('is renewed, and not answered again', async () => {
+    const { spark, service, key } = await bench();
+    const refused = await service.accessToken(key);
+
+    const next = await service.accessToken(key, { refused });
+
+    expect(next).not.toBe(refused);
+    expect(await service.accessToken(key)).toBe(next);
+    expect(spark.grants('refresh_token')).toHaveLength(1);
+  });
+
+  it('is not renewed where that has happened meanwhile', async () => {
+    const { spark, service, key } = await bench();
+    const refused = await service.accessToken(key);
+    const next = await service.accessToken(key, { refused });
+
+    expect(await service.accessToken(key, { refused })).toBe(next);
+    expect(spark.grants('refresh_token')).toHaveLength(1);
+  });
+
+  it('asks for a new sign-in, and spends nothing, where it was renewed a moment ago', async () => {
+    const { spark, service, key } = await bench();
+    const next = await service.accessToken(key, { refused: await service.accessToken(key) });
+
+    const error: unknown = await service.accessToken(key, { refused: next }).catch((reason: unknown) => reason);
+
+    expect(error).toBeInstanceOf(SignInRequiredError);
+    expect(spark.grants('refresh_token')).toHaveLength(1);
+    expect(await service.accessToken(key)).toBe(next); // what else it may be good for is not ours to say
+  });
+
+  it.each([
+    [{ refused: 401 }, '"refused" is of type number; write the token that the API has refused.'],
+    [{ Refused: 'hush' }, 'did you mean "refused"?'],
+    [null, 'the options are null; write { refused: accessToken }'],
+  ])('is told as a text: %j', async (options, problem) => {
+    const { service, key } = await bench();
+    const error: unknown = await service.accessToken(key, options as object).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(ConfigError);
+    expect(String(error)).toContain(problem);
+    expect(String(error)).not.toContain('hush');
+  });
+});
+
 describe('tokens that were issued beforehand', () => {
   const tokens = { accessToken: 'issued', refreshToken: 'issued refresh', lifetimeMs: DAY_MS };
 
@@ -899,6 +944,17 @@ describe('tokens that were issued beforehand', () => {
     await service.adopt('office', tokens);
     await service.adopt('office', { ...tokens, accessToken: 'second' }, { replace: true });
     expect(await store.read('adopted:office')).toMatchObject({ accessToken: 'second', generation: 1 });
+  });
+
+  it('are removed by their name, in every process, and answered for what has to be revoked', async () => {
+    const { service, another } = await bench();
+    await service.adopt('office', tokens);
+
+    expect(await another().removeAdopted('office')).toMatchObject(tokens);
+
+    await expect(service.accessToken('adopted:office')).rejects.toBeInstanceOf(SignInRequiredError);
+    expect(await service.removeAdopted('office')).toBeUndefined();
+    await expect(service.removeAdopted(' ')).rejects.toThrow('"name" is blank; write the name');
   });
 
   it.each([
