@@ -1,14 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ConfigError, SignInRequiredError } from './errors.js';
 import type { ExpressLane, LaneSession } from './lane.js';
-import { findLink, removeLink } from './signin/link.js';
-import { adoptedKey, type TokenService } from './tokens/service.js';
-
-/** Where the tokens of signed-in people are found. */
-export interface SignedInTokens {
-  readonly tokens: TokenService;
-  readonly sessionKey: string;
-}
+import { findLink, removeLink, type SignedInTokens } from './signin/link.js';
+import { adoptedKey } from './tokens/service.js';
 
 /** The key of the tokens of the person who is signed in to this request's session; undefined when nobody is. */
 export function tokenKeyOf(req: IncomingMessage, where: SignedInTokens): string | undefined {
@@ -18,8 +12,16 @@ export function tokenKeyOf(req: IncomingMessage, where: SignedInTokens): string 
 /** Whose tokens: those of the person who is signed in to a request's session, or tokens that were adopted under a name. */
 export type TokenSource = IncomingMessage | { readonly tokenKey: string };
 
-/** The key of somebody's tokens. @throws ConfigError `from` is neither; SignInRequiredError nobody is signed in */
-export function keyOfSource(caller: string, where: SignedInTokens, from: TokenSource | null | undefined): string {
+/**
+ * The key of somebody's tokens. `remedies` is what the caller takes beside a name.
+ * @throws ConfigError `from` is neither; SignInRequiredError nobody is signed in
+ */
+export function keyOfSource(
+  from: TokenSource | null | undefined,
+  where: SignedInTokens,
+  caller: string,
+  remedies = 'the request',
+): string {
   if (typeof from === 'object' && from !== null) {
     if ('tokenKey' in from && typeof from.tokenKey === 'string') return adoptedKey(from.tokenKey);
     if ('headers' in from) {
@@ -29,7 +31,7 @@ export function keyOfSource(caller: string, where: SignedInTokens, from: TokenSo
     }
   }
   throw new ConfigError(caller, [
-    "nothing says whose tokens; write the request, or { tokenKey: 'office' } of tokens that were adopted.",
+    `nothing says whose tokens; write ${remedies}, or { tokenKey: 'office' } of tokens that were adopted.`,
   ]);
 }
 

@@ -62,7 +62,7 @@ export class TokenService {
   readonly clientID: string;
   private readonly store: TokenStore;
   private readonly clock: Clock;
-  private readonly recent = new RecentRenewals();
+  private readonly recent: RecentRenewals;
   private readonly running = new Map<string, Running>();
   private readonly renewer: Renewer;
   private waiting = 0;
@@ -75,6 +75,7 @@ export class TokenService {
       now: () => performance.now(),
       sleep: (ms, signal) => delay(ms, undefined, { signal }),
     };
+    this.recent = new RecentRenewals(this.store, () => this.clock.now());
     this.renewer = new Renewer(options, this.store, this.recent, this.clock);
     conceal(this, 'options', 'recent', 'running', 'renewer');
   }
@@ -257,7 +258,9 @@ export class TokenService {
   private async afterRefusal(key: string, refused: TokenRecord): Promise<TokenRecord | undefined> {
     if (refused.state === 'dead' || !this.renewer.renewable(refused)) {
       // A wall that went on letting this person pass would leave them no way to sign in again.
-      if (refused.state === 'live') await this.store.markDead(key, refused);
+      const known = refused.state === 'live' && (await this.store.markDead(key, refused));
+      const newer = known ? undefined : await this.storedSince(key, refused);
+      if (newer) return newer;
       throw new SignInRequiredError('The sign-in has expired. Sign in again.');
     }
     if (refused.afterRefusal && refused.ageMs < REFUSED_AGAIN_MS) return undefined;
@@ -267,13 +270,19 @@ export class TokenService {
     return result.record;
   }
 
+  /** What another process stored after this record: tokens adopted anew, or a late renewal. */
+  private async storedSince(key: string, { commitId }: TokenRecord): Promise<TokenRecord | undefined> {
+    const record = (await this.read(key))?.record;
+    return record?.state === 'live' && record.commitId !== commitId ? record : undefined;
+  }
+
   private async read(key: string): Promise<Reading | undefined> {
     const unsaved = this.recent.unsaved(key);
     if (unsaved) return unsaved;
     const at = this.clock.now();
     const record = await this.store.read(key);
     if (!record || record.clientID !== this.options.clientID) return undefined;
-    const answer = await this.recent.offerAgain(this.store, key, record, this.clock.now());
+    const answer = await this.recent.offerAgain(key, record);
     if (!answer) return { record, at };
     return answer.kind === 'gone' ? undefined : { record: answer.record, at: this.clock.now() };
   }
@@ -285,7 +294,7 @@ export class TokenService {
   private renewBehind(key: string, record: TokenRecord): void {
     if (this.running.has(key) || this.renewer.isDeferred(key)) return;
     // Whatever goes wrong is published; the request at hand has a token that lives.
-    this.start(key, record, false).result.catch(() => undefined);
+    this.start(key, record, false);
   }
 
   private async renewedOrStillValid(key: string, reading: Reading): Promise<TokenRecord> {
@@ -320,7 +329,7 @@ export class TokenService {
 
   private start(key: string, seen: TokenRecord, afterRefusal: boolean): Running {
     const result = this.renewer.renew(key, seen, afterRefusal).finally(() => this.running.delete(key));
-    result.catch(() => undefined); // waiters may all have left
+    result.catch(() => undefined); // waiters may all have left, or there were none
     const running: Running = { result, waiters: 0 };
     this.running.set(key, running);
     return running;
