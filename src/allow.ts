@@ -1,5 +1,4 @@
-import { ConfigError } from './errors.js';
-import type { OptionCheck } from './options.js';
+import { atOnce, type OptionCheck } from './options.js';
 
 /** Methods that pass through the proxy at all. */
 export const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
@@ -18,6 +17,7 @@ export interface AllowRule {
 }
 
 const NAMES = ['methods', 'path', 'override'];
+const LATER = 'leave out async, and ask what takes time in "authorize" or in a middleware before.';
 
 /** What an allow function is asked about. */
 export interface AllowedRequest {
@@ -37,7 +37,8 @@ export function allowFunction(
   allow: readonly AllowRule[] | ((request: AllowedRequest) => boolean) | undefined,
 ): ((request: AllowedRequest) => boolean) | undefined {
   if (allow === undefined) return undefined;
-  if (typeof allow === 'function') return (request) => answerAtOnce(allow(request));
+  // Compared with true: what is merely truthy would let everything pass.
+  if (typeof allow === 'function') return (request) => atOnce('sparkProxy', 'allow', allow(request), LATER) === true;
   if (!Array.isArray(allow)) {
     check.problem("\"allow\" is neither a list nor a function; write [{ methods: ['GET'], path: '/v1/listings' }].");
     return undefined;
@@ -45,15 +46,6 @@ export function allowFunction(
   const rules: readonly AllowRule[] = allow;
   for (const [i, rule] of rules.entries()) checkRule(check, `allow[${i}]`, rule);
   return (request) => rules.some((rule) => allows(rule, request));
-}
-
-/** Compared with true: what is merely truthy, like the promise of an async function, would let everything pass. @throws ConfigError */
-function answerAtOnce(answer: unknown): boolean {
-  if (typeof (answer as { then?: unknown } | null | undefined)?.then !== 'function') return answer === true;
-  (answer as PromiseLike<unknown>).then(undefined, () => undefined); // it may reject, and nobody else looks at it
-  throw new ConfigError('sparkProxy', [
-    '"allow" answered a promise, but must answer at once; leave out async, and ask what takes time in "authorize" or in a middleware before.',
-  ]);
 }
 
 function checkRule(check: OptionCheck, name: string, rule: AllowRule | null): void {

@@ -49,21 +49,17 @@ async function wholeForm(req: IncomingMessage, idleMs: number): Promise<Buffer> 
 /** The body to send, if there is one; the length of one that is streamed goes to the headers. */
 export function bodyUp(req: IncomingMessage, headers: string[], settings: ProxySettings): Outgoing['body'] {
   if (!announcesBody(req)) return null;
-  const body = bodyOf(req, settings.replayLimit);
+  if (isConsumed(req)) return rawBodyOf(req);
   const length = req.headers['content-length'];
-  if (body instanceof Upload && length !== undefined) headers.push('Content-Length', length);
-  return body;
-}
-
-/** The body to send: the stream, or what a parser kept of it. A body rebuilt from parsed values would not be the same. */
-function bodyOf(req: IncomingMessage, replayLimit: number): Buffer | Upload {
-  return isConsumed(req) ? rawBodyOf(req) : new Upload(req, replayLimit);
+  if (length !== undefined) headers.push('Content-Length', length);
+  return new Upload(req, settings.replayLimit);
 }
 
 function isConsumed(req: IncomingMessage): boolean {
   return req.readableDidRead || req.readableEnded || req.destroyed;
 }
 
+/** What a parser kept of the body. One that is rebuilt from parsed values would not be the same. */
 function rawBodyOf(req: IncomingMessage): Buffer {
   const { rawBody } = req as { rawBody?: unknown };
   // Parsers keep the bytes of a compressed body only after they unpacked it: no longer what the headers say.

@@ -105,6 +105,8 @@ export class TokenError extends SparkError {
 }
 
 const MAX_MESSAGE = 300;
+/** An error may be its own cause. */
+const MAX_CAUSES = 5;
 
 type ErrorLike = { name?: unknown; message?: unknown; code?: unknown; cause?: unknown };
 
@@ -112,7 +114,7 @@ type ErrorLike = { name?: unknown; message?: unknown; code?: unknown; cause?: un
  * A cause that is safe to log: rebuilt from name, code and message alone, because the errors of HTTP and Redis
  * clients carry headers, URLs and command arguments, and those carry tokens.
  */
-export function safeCause(cause: unknown): Error {
+export function safeCause(cause: unknown, depth = 0): Error {
   if (cause instanceof SparkError) return cause;
   // No instanceof for foreign errors: a test runner's realm has an Error of its own.
   const {
@@ -127,7 +129,7 @@ export function safeCause(cause: unknown): Error {
   if (typeof name === 'string') safe.name = name;
   if (typeof code === 'string') safe.code = code;
   // `fetch failed` says nothing by itself: the reason stands one level down.
-  if (reason !== undefined) safe.cause = safeCause(reason);
+  if (reason !== undefined && depth < MAX_CAUSES) safe.cause = safeCause(reason, depth + 1);
   delete safe.stack;
   return safe;
 }

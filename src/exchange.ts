@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
 import { breakOff, writeHead } from './answer.js';
 import { UnavailableError, UpstreamError } from './errors.js';
@@ -6,7 +7,7 @@ import { headerValue, responseHeadersDown, type WayDown } from './headers.js';
 import type { UpstreamProfile } from './platform.js';
 import type { Sent } from './tokens/service.js';
 import { unpackedText } from './unpack.js';
-import { Upload } from './upload.js';
+import { Pieces, Upload } from './upload.js';
 import type { Connection, LabelledOptions, Passenger, Upstream } from './upstream.js';
 
 /** What goes up, apart from the token. */
@@ -52,8 +53,7 @@ export class Exchange implements Passenger {
   private status = 0;
   private rawHeaders: readonly (string | Buffer)[] = [];
   /** The body of a refusal so far, while it is held back. */
-  private held: Buffer[] | undefined;
-  private heldBytes = 0;
+  private held: Pieces | undefined;
   private reused = false;
   private resent = false;
   /** Why this exchange goes no further. */
@@ -69,6 +69,8 @@ export class Exchange implements Passenger {
   /** We asked to be told when the client has taken what it was sent. */
   private listening = false;
   private paused = false;
+  /** Of a request that came while earlier ones of its connection were not answered. */
+  private pipelinedOn: Socket | undefined;
 
   constructor(
     private readonly req: IncomingMessage,
@@ -79,15 +81,29 @@ export class Exchange implements Passenger {
     private readonly down: WayDown,
   ) {
     // The browser left. That ends this exchange, and nothing else: a renewal goes on for whoever comes next.
-    res.on('close', () => {
-      if (!this.over) this.stop(new ClientGone()); // every answer closes: an error for each would cost more than the rest of this file
-    });
+    res.on('close', this.left);
+    if (!res.socket) this.watchSocket();
     const { totalMs, idleMs } = upstream.timeouts;
     const { body } = outgoing;
     // A client that stops amid its upload would keep a connection to the API from everybody else. Once the answer is on
     // its way, the limits of answers hold.
     if (body instanceof Upload) body.watch(idleMs, (stalled) => this.begun || this.stop(stalled));
     if (totalMs > 0) this.timer = setTimeout(() => this.stop(tooLate()), totalMs);
+  }
+
+  private readonly left = (): void => {
+    if (!this.over) this.stop(new ClientGone()); // every answer closes: an error for each would cost more than the rest of this file
+  };
+
+  /**
+   * The answers of pipelined requests (RFC 9112 §9.3.2) wait for those before them without a socket, and are not told that it
+   * closed.
+   */
+  private watchSocket(): void {
+    const { socket } = this.req;
+    socket.setMaxListeners(0); // a client may send many at once
+    socket.on('close', this.left);
+    this.pipelinedOn = socket;
   }
 
   /** Sends the request with this access token. Resolves when the answer has gone down, or is a refusal that is held back. */
@@ -106,7 +122,7 @@ export class Exchange implements Passenger {
     if (this.stopped) throw this.stopped; // after the answer, while a renewal was waited for
     try {
       this.writeHead();
-      this.res.end(this.req.method === 'HEAD' ? undefined : Buffer.concat(this.held));
+      this.res.end(this.req.method === 'HEAD' ? undefined : this.held.together());
     } catch (error) {
       this.giveUp(error);
       throw error;
@@ -120,6 +136,7 @@ export class Exchange implements Passenger {
     clearTimeout(this.departure);
     clearTimeout(this.reader);
     this.paused = false;
+    this.pipelinedOn?.off('close', this.left);
     this.dropUpload();
     this.letGo();
   }
@@ -144,8 +161,7 @@ export class Exchange implements Passenger {
     this.status = status;
     this.rawHeaders = rawHeaders;
     if ((this.profile.expiredStatuses ?? EXPIRED_STATUSES).includes(status)) {
-      this.held = [];
-      this.heldBytes = 0;
+      this.held = new Pieces();
       return;
     }
     if (this.outgoing.body instanceof Upload) this.outgoing.body.forget();
@@ -211,9 +227,9 @@ export class Exchange implements Passenger {
   }
 
   /** What does this refusal say of the token, and can the request be sent again? */
-  private judge(held: readonly Buffer[]): void {
+  private judge(held: Pieces): void {
     const encoding = headerValue(this.rawHeaders, 'content-encoding');
-    const text = unpackedText(Buffer.concat(held), encoding, MAX_REFUSAL_BYTES);
+    const text = unpackedText(held.together(), encoding, MAX_REFUSAL_BYTES);
     const expired = this.profile.isExpired(headerValue(this.rawHeaders, 'www-authenticate'), text);
     const { body } = this.outgoing;
     this.replayBody = body instanceof Upload ? body.replay() : undefined;
@@ -327,13 +343,12 @@ export class Exchange implements Passenger {
   }
 
   /** Keeps a piece of a refusal. Answers what must go down after all: no error of the API is that long. */
-  private hold(held: Buffer[], chunk: Buffer): Buffer | undefined {
-    held.push(chunk);
-    this.heldBytes += chunk.length;
-    if (this.heldBytes <= MAX_REFUSAL_BYTES) return undefined;
+  private hold(held: Pieces, chunk: Buffer): Buffer | undefined {
+    held.add(chunk);
+    if (held.size <= MAX_REFUSAL_BYTES) return undefined;
     this.held = undefined;
     this.writeHead();
-    return Buffer.concat(held);
+    return held.together();
   }
 }
 

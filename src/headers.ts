@@ -3,6 +3,8 @@
  * because header objects lose order, case and repetition, and cost time to build.
  */
 
+import { readableCodings } from './unpack.js';
+
 /** Hop-by-hop (RFC 9110 §7.6.1), and what only this application may say or know. */
 const REQUEST_DROPPED = new Set([
   'authorization',
@@ -50,7 +52,7 @@ export function requestHeadersUp(raw: readonly string[]): string[] {
     const value = raw[i + 1] as string;
     const lower = name.toLowerCase();
     if (lower === 'connection') named = withNames(named, value);
-    if (!staysHere(lower)) up.push(name, value);
+    if (!staysHere(lower)) up.push(name, lower === 'accept-encoding' ? readableCodings(value) : value);
   }
   if (named.size > 0) dropNamed(up, named); // every header that `Connection` names is for this hop alone
   return up;

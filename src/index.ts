@@ -23,6 +23,7 @@ export {
   type SparkProxyOptions,
   sparkProxy,
 } from './proxy.js';
+export type { TokenSource } from './session.js';
 export type { Attributes, AXAttribute, SRegField } from './signin/attributes.js';
 export type { PortalSource } from './signin/discover.js';
 export type { SessionLink } from './signin/link.js';
@@ -48,7 +49,13 @@ export { MemoryTokenStore, type MemoryTokenStoreOptions } from './tokens/memory.
 export type { Seen, TokenOrigin, TokenRecord, Tokens } from './tokens/record.js';
 export { type RedisClient, RedisTokenStore, type RedisTokenStoreOptions } from './tokens/redis.js';
 export type { Clock, RenewalOptions } from './tokens/renewer.js';
-export { type AdoptOptions, type Sent, TokenService, type TokenServiceOptions } from './tokens/service.js';
+export {
+  type AccessTokenOptions,
+  type AdoptOptions,
+  type Sent,
+  TokenService,
+  type TokenServiceOptions,
+} from './tokens/service.js';
 export type {
   ClaimAnswer,
   CommitAnswer,

@@ -187,6 +187,16 @@ export function isLoopback(hostname: string): boolean {
   );
 }
 
+/**
+ * What a function of the application answered. An async one would go on unheard, and end the process where it rejects.
+ * @throws ConfigError it answered a promise
+ */
+export function atOnce<T>(subject: string, name: string, answer: T, remedy: string): T {
+  if (typeof (answer as { then?: unknown } | null | undefined)?.then !== 'function') return answer;
+  (answer as PromiseLike<unknown>).then(undefined, () => undefined);
+  throw new ConfigError(subject, [`"${name}" answered a promise, but must answer at once; ${remedy}`]);
+}
+
 function isHeaderName(name: string): boolean {
   try {
     validateHeaderName(name);

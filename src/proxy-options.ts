@@ -1,11 +1,12 @@
 import { type IncomingMessage, validateHeaderName } from 'node:http';
 import type { SessionData, SessionOptions } from 'express-session';
 import { type AllowedRequest, type AllowRule, allowFunction } from './allow.js';
+import { describeError } from './errors.js';
 import type { HeaderEditor } from './header-editor.js';
 import { ExpressLane, laneStore } from './lane.js';
-import { MAX_TIMER_MS, OptionCheck, USER_AGENT_REMEDY } from './options.js';
+import { atOnce, MAX_TIMER_MS, OptionCheck, USER_AGENT_REMEDY } from './options.js';
 import type { PathRules } from './paths.js';
-import type { SignedInTokens } from './session.js';
+import type { SignedInTokens } from './signin/link.js';
 import type { TokenService } from './tokens/service.js';
 import { type Timeouts, Upstream } from './upstream.js';
 
@@ -64,11 +65,14 @@ export interface SparkProxyOptions<Session extends SessionOptions | undefined = 
    * the API, can't be set. May be async.
    */
   onRequest?(headers: HeaderEditor, req: IncomingMessage): void | Promise<void>;
-  /** Edits the headers that come back, before the proxy's own are added. `Cache-Control` only gets stricter by them. */
+  /**
+   * Edits the headers that come back, before the proxy's own are added. `Cache-Control` only gets stricter by them. Not async:
+   * the answer waits for nobody.
+   */
   onResponse?(headers: HeaderEditor, req: IncomingMessage, status: number): void;
   /**
    * Told of every failure; it answers nothing. `error` is a `SparkError` with its `code` and `status`, or what a function of
-   * the application threw.
+   * the application threw. May be async; nobody waits for it.
    */
   onError?(error: Error, req: IncomingMessage): void;
 }
@@ -121,6 +125,7 @@ const OPTION_NAMES: readonly (keyof SparkProxyOptions)[] = [
   'onError',
 ];
 
+const NO_ASYNC = 'leave out async: the answer waits for nobody.';
 const TARGET_REMEDY = "write the API's origin, like 'https://api.example.com'.";
 const DEFAULT_TIMEOUTS: Timeouts = { connectMs: 10_000, headersMs: 60_000, idleMs: 60_000, totalMs: 0 };
 
@@ -153,6 +158,8 @@ export function parseProxyOptions(given: SparkProxyOptions | ExpressLaneOptions 
   check.func('onRequest', options.onRequest, 'write a function (headers, req) => void.');
   check.func('onResponse', options.onResponse, 'write a function (headers, req, status) => void.');
   check.func('onError', options.onError, 'write a function (error, req) => void.');
+  const { onResponse } = options;
+  const onError = heardError(options.onError);
   const allow = allowFunction(check, options.allow);
   const origins = originList(check, options.origins) ?? (strategy?.origin === undefined ? [] : [strategy.origin]);
   const requireHeader = headerName(check, options.requireHeader);
@@ -173,7 +180,7 @@ export function parseProxyOptions(given: SparkProxyOptions | ExpressLaneOptions 
     sessionKey: strategy?.sessionKey ?? 'spark',
     tokenKey: options.tokenKey,
     authorize: options.authorize,
-    lane: session && store && new ExpressLane({ ...session, store }, (error, req) => options.onError?.(error, req)),
+    lane: session && store && new ExpressLane({ ...session, store }, (error, req) => onError?.(error, req)),
     authorizeSession,
     upstream: new Upstream(origin, connections, timeouts),
     pathRules: { refusedPaths: tokens.upstream.refusedPaths, impersonation, encodedSlashInKey },
@@ -183,8 +190,19 @@ export function parseProxyOptions(given: SparkProxyOptions | ExpressLaneOptions 
     replayLimit,
     setHeaders: ['X-SparkApi-User-Agent', userAgent],
     onRequest: options.onRequest,
-    onResponse: options.onResponse,
-    onError: options.onError,
+    onResponse: onResponse && ((...args) => atOnce('sparkProxy', 'onResponse', onResponse(...args), NO_ASYNC)),
+    onError,
+  };
+}
+
+/** An async `onError`, as those of reporters are, may reject: nobody else would look at it. */
+function heardError(onError: SparkProxyOptions['onError']): SparkProxyOptions['onError'] {
+  if (!onError) return undefined;
+  return (error, req) => {
+    const told: unknown = onError(error, req);
+    Promise.resolve(told).catch((reason: unknown) => {
+      process.emitWarning(`"onError" of sparkProxy rejected. ${describeError(reason)}`, { code: 'SPARK_ON_ERROR' });
+    });
   };
 }
 

@@ -63,7 +63,7 @@ async function relay(trip: Trip, settings: ProxySettings): Promise<void> {
   const headers = requestHeadersUp(req.rawHeaders);
   if (settings.onRequest) await edited(headers, staysHere, (editor) => settings.onRequest?.(editor, req));
   addOurs(headers, request, settings);
-  if (res.destroyed) throw new ClientGone(); // while sessions or the application's functions were asked
+  if (res.destroyed || req.socket.destroyed) throw new ClientGone(); // while sessions or the application's functions were asked
   const body = request.override ? await formUp(req, settings) : bodyUp(req, headers, settings);
   const outgoing = { method: request.method, path: req.url ?? '/', headers, body };
   const exchange = new Exchange(

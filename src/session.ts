@@ -1,18 +1,38 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { ConfigError } from './errors.js';
+import { ConfigError, SignInRequiredError } from './errors.js';
 import type { ExpressLane, LaneSession } from './lane.js';
-import { findLink, removeLink } from './signin/link.js';
-import type { TokenService } from './tokens/service.js';
-
-/** Where the tokens of signed-in people are found. */
-export interface SignedInTokens {
-  readonly tokens: TokenService;
-  readonly sessionKey: string;
-}
+import { findLink, removeLink, type SignedInTokens } from './signin/link.js';
+import { adoptedKey } from './tokens/service.js';
 
 /** The key of the tokens of the person who is signed in to this request's session; undefined when nobody is. */
 export function tokenKeyOf(req: IncomingMessage, where: SignedInTokens): string | undefined {
   return tokenKeyIn((req as IncomingMessage & { session?: object | null }).session, where);
+}
+
+/** Whose tokens: those of the person who is signed in to a request's session, or tokens that were adopted under a name. */
+export type TokenSource = IncomingMessage | { readonly tokenKey: string };
+
+/**
+ * The key of somebody's tokens. `remedies` is what the caller takes beside a name.
+ * @throws ConfigError `from` is neither; SignInRequiredError nobody is signed in
+ */
+export function keyOfSource(
+  from: TokenSource | null | undefined,
+  where: SignedInTokens,
+  caller: string,
+  remedies = 'the request',
+): string {
+  if (typeof from === 'object' && from !== null) {
+    if ('tokenKey' in from && typeof from.tokenKey === 'string') return adoptedKey(from.tokenKey);
+    if ('headers' in from) {
+      const key = tokenKeyOf(from, where);
+      if (key === undefined) throw new SignInRequiredError();
+      return key;
+    }
+  }
+  throw new ConfigError(caller, [
+    `nothing says whose tokens; write ${remedies}, or { tokenKey: 'office' } of tokens that were adopted.`,
+  ]);
 }
 
 /** The key of the tokens of the person who is signed in to this session. Takes out a link that belongs to somebody else. */

@@ -2,13 +2,14 @@ import type { IncomingMessage } from 'node:http';
 
 import OAuth2Strategy = require('passport-oauth2');
 
+import { calledBack } from './called-back.js';
 import { conceal } from './conceal.js';
-import { AuthorizationError, ConfigError, SignInRequiredError, UnavailableError } from './errors.js';
+import { AuthorizationError, ConfigError, UnavailableError } from './errors.js';
 import { type GrantEndpoint, lifetimeFrom, requestGrant, revokeToken } from './grant.js';
 import { OptionCheck } from './options.js';
 import { PROVIDER_SIGN_OUT_PATH, ROLES, type Role, SPARK_UPSTREAM, TOKEN_PATH } from './platform.js';
-import { ownSessionKey, tokenKeyOf } from './session.js';
-import { authorizationURLOf, isSecure, ownCall, type SignInCall, type StrategyParts } from './signin/call.js';
+import { keyOfSource, ownSessionKey, type TokenSource, tokenKeyOf } from './session.js';
+import { authorizationURLOf, ownCall, type SignInCall, type StrategyParts } from './signin/call.js';
 import { holdsAnswer } from './signin/callback.js';
 import { discoverPortal, type PortalSource } from './signin/discover.js';
 import { finish } from './signin/finish.js';
@@ -30,10 +31,11 @@ import {
 import type { DiscoveredPortal } from './signin/portal.js';
 import { fetchProfile, type SparkProfile } from './signin/profile.js';
 import { refuse, refuseOrFail } from './signin/refuse.js';
-import { calledBack, type ExpressRequest, redirectURIOf, urlParts } from './signin/request.js';
+import { type ExpressRequest, redirectURIOf, urlParts } from './signin/request.js';
 import { AUTHENTICATE } from './signin/role.js';
+import { forgetRounds } from './signin/rounds.js';
 import { signOutHere } from './signin/sign-out.js';
-import { Attempts, forgetFinished } from './signin/transaction.js';
+import { Attempts } from './signin/transaction.js';
 import type {
   ByArity,
   GrantParams,
@@ -43,11 +45,12 @@ import type {
   VerifyFunctionWithRequestAndParams,
 } from './signin/verify.js';
 import { isAccessToken, type Tokens } from './tokens/record.js';
-import { type AdoptOptions, TokenService } from './tokens/service.js';
+import { type AccessTokenOptions, type AdoptOptions, TokenService } from './tokens/service.js';
 
 /** What a session's tokens look like from outside: never the tokens themselves. */
 export interface SparkStatus {
   readonly role: Role | undefined;
+  /** Its name, or its address where that holds none. Undefined: not VOW, or the multi-agent endpoint. */
   readonly portal: string | undefined;
   /** Counts renewals; 0 right after sign-in. */
   readonly generation: number;
@@ -113,14 +116,12 @@ export class SparkStrategy extends OAuth2Strategy {
         clientSecret: settings.clientSecret,
         callbackURL: settings.callbackURL,
       },
-      verify as OAuth2Strategy.VerifyFunction, // called by its arity, below
+      verify as OAuth2Strategy.VerifyFunction, // passport-oauth2 wants one, and never calls it here
     );
-    this.name = 'spark';
     this.settings = settings;
     this.verify = verify as (...args: unknown[]) => void;
     this.once = new Once(settings.tokenStore);
     this.attempts = new Attempts(settings.cookieSecret, this.once);
-    this.attemptRole = undefined;
     this.apiURL = settings.apiURL;
     this.sessionKey = settings.sessionKey;
     this.userAgent = settings.userAgent;
@@ -194,7 +195,8 @@ export class SparkStrategy extends OAuth2Strategy {
   async signOut(req: IncomingMessage, options: { readonly revoke?: boolean } = {}): Promise<void> {
     const request = req as ExpressRequest;
     const removed = await signOutHere(request, this);
-    if (request.res && !request.res.headersSent) forgetFinished(request.res, isSecure(request, this.settings));
+    const secure = redirectURIOf(request, this.settings).startsWith('https:');
+    if (request.res && !request.res.headersSent) forgetRounds(request.res, secure);
     // Last: when Spark can't be told, the person is signed out here all the same.
     if (options.revoke && removed) await this.tokens.revoke(removed);
   }
@@ -216,13 +218,17 @@ export class SparkStrategy extends OAuth2Strategy {
   }
 
   /**
-   * The signed-in person's access token, renewed if need be: for calls from the server. Never send it to a browser.
-   * @throws SignInRequiredError, UnavailableError
+   * The access token of the person who is signed in, or of tokens that were adopted, renewed if need be: for calls from
+   * the server. Never send it to a browser.
+   * @throws SignInRequiredError also: refused, though it was renewed a moment ago; UnavailableError; ConfigError
+   * @example
+   * const call = (token) => fetch(url, { headers: { Authorization: `OAuth ${token}` } });
+   * const token = await strategy.accessToken(req);
+   * let answer = await call(token);
+   * if (answer.status === 401) answer = await call(await strategy.accessToken(req, { refused: token }));
    */
-  async accessToken(req: IncomingMessage): Promise<string> {
-    const key = tokenKeyOf(req, this);
-    if (key === undefined) throw new SignInRequiredError();
-    return await this.tokens.accessToken(key);
+  async accessToken(from: TokenSource, options?: AccessTokenOptions): Promise<string> {
+    return await this.tokens.accessToken(keyOfSource(from, this, 'strategy.accessToken'), options);
   }
 
   /**
@@ -265,14 +271,14 @@ export class SparkStrategy extends OAuth2Strategy {
     check.done();
     const tokens: Tokens = {
       accessToken: String(accessToken),
-      refreshToken: typeof refreshToken === 'string' ? refreshToken : undefined,
+      refreshToken: typeof refreshToken === 'string' && refreshToken !== '' ? refreshToken : undefined,
       lifetimeMs: lifetimeFrom(expiresIn),
     };
     const redirectURI = redirectURIOf(req as ExpressRequest, this.settings);
     await linkToPresentUser(
       req as PassportRequest,
       { tokens, origin: { role, portal: origin.portal, redirectURI } },
-      { service: this.tokens, sessionKey: this.sessionKey },
+      this,
     );
   }
 
@@ -324,7 +330,8 @@ export class SparkStrategy extends OAuth2Strategy {
       verify: this.verify,
       profileOf: async (accessToken, role) => {
         const forRole = Object.create(this, { attemptRole: { value: role } }) as this;
-        return (await calledBack((done) => forRole.userProfile(accessToken, done))) as SparkProfile | undefined;
+        const [profile] = await calledBack((done) => forRole.userProfile(accessToken, done));
+        return profile as SparkProfile | undefined;
       },
     };
   }

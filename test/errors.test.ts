@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseSync } from '@swc/core';
+import { UnavailableError } from '../src/index.js';
 
 const ROOT = join(__dirname, '..');
 /** What plays the other side, or tests stores, gives out no errors of this package. */
@@ -61,6 +62,14 @@ function codesOfDocs(): readonly string[] {
   const codes = cells.flatMap((cell) => [...cell.matchAll(/`(\w+)`/g)].map(([, code = '']) => code));
   return [...new Set(codes)].filter((code) => code !== 'code').sort();
 }
+
+// The message of an error is what a log gets: making it must not fail.
+it('keeps a cause that is its own cause, as far as it says something', () => {
+  const cause: Error & { cause?: unknown } = new Error('goes round');
+  cause.cause = cause;
+  const error = new UnavailableError('away', { code: 'store_unavailable', cause });
+  expect(error.cause).toMatchObject({ message: 'goes round', cause: { message: 'goes round' } });
+});
 
 it('docs/observability.md lists every warning that this package gives, and no other', () => {
   const page = readFileSync(join(ROOT, 'docs', 'observability.md'), 'utf8');

@@ -4,19 +4,20 @@ import { basename, dirname, join, posix } from 'node:path';
 /** The rooms of src/, from the ground up: each imports only from those that stand before it. */
 const ROOMS = `
   errors
+  called-back
   platform
   conceal
   html
   http-authorization
   options
   hidden-class
+  unpack
   headers
   header-editor
   report
   paths
   cross-site
   allow
-  unpack
   upload
   tokens/record
   tokens/store
@@ -44,6 +45,9 @@ const ROOMS = `
   signin/role
   signin/options
   signin/state-store
+  signin/cookies
+  signin/return-to
+  signin/rounds
   signin/transaction
   signin/profile
   signin/verify

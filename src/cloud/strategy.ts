@@ -112,8 +112,7 @@ export class SparkCloudStrategy extends Strategy {
 
   /** Links a sign-in at the cloud to the user who is signed in to this session already (account linking). */
   async adopt(req: IncomingMessage, { tokens, way }: CloudSignIn): Promise<void> {
-    const place = { service: this.tokens, sessionKey: this.sessionKey };
-    await linkToPresentUser(req as PassportRequest, { tokens, origin: { grant: way } }, place);
+    await linkToPresentUser(req as PassportRequest, { tokens, origin: { grant: way } }, this);
   }
 
   /** The signed-in person's devices. @throws SignInRequiredError, UnavailableError, CloudError, UpstreamError */
@@ -160,8 +159,7 @@ export class SparkCloudStrategy extends Strategy {
       this.fail(info ?? { message: 'The application refused this person.', code: 'access_denied' }, 403);
       return;
     }
-    const place = { service: this.tokens, sessionKey: this.sessionKey };
-    coverLogIn(req, { user, tokens: signIn.tokens, origin: { grant: signIn.way } }, place);
+    coverLogIn(req, { user, tokens: signIn.tokens, origin: { grant: signIn.way } }, this);
     this.success(user, info);
   }
 

@@ -4,7 +4,7 @@ import type { Grant } from '../grant.js';
 import { BEARER_UPSTREAM } from '../http-authorization.js';
 import { OptionCheck, type Scope, scopeOfCall } from '../options.js';
 import type { TokenRecord, Tokens } from '../tokens/record.js';
-import { adoptedKey, TokenService } from '../tokens/service.js';
+import { type AccessTokenOptions, adoptedKey, TokenService } from '../tokens/service.js';
 import {
   type AuthorizationRequest,
   type CodeRequest,
@@ -103,13 +103,14 @@ export class OAuth2Client {
 
   /**
    * The access token kept under a name (`useMachineTokens`, `tokens.adopt`), renewed if need be: for calls from the server.
-   * @throws SignInRequiredError, UnavailableError
+   * `refused`: the one of an earlier call, which the API has refused as expired; it is never answered again.
+   * @throws SignInRequiredError also: refused, though it was renewed a moment ago; UnavailableError; ConfigError
    */
-  async accessToken(name: string): Promise<string> {
+  async accessToken(name: string, options?: AccessTokenOptions): Promise<string> {
     checkText('accessToken', 'name', name, 'write the name of useMachineTokens or tokens.adopt.');
     const key = adoptedKey(name);
     try {
-      return await this.tokens.accessToken(key);
+      return await this.tokens.accessToken(key, options);
     } catch (error) {
       if (!(error instanceof SignInRequiredError) || (await this.tokens.peek(key))) throw error;
       const message = `No tokens are stored under the name '${name}'; call useMachineTokens or tokens.adopt first.`;

@@ -1,22 +1,24 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { OptionCheck, scopeOfCall } from '../options.js';
 import { attributeParams } from './attributes.js';
-import { type SignInCall, stateMeta } from './call.js';
-import { callbackOf, checkState } from './options.js';
-import { redirectURIOf, urlParts } from './request.js';
+import { redirectURIOfCall, type SignInCall, stateMeta } from './call.js';
+import { callbackOf, stateOption } from './options.js';
+import { urlParts } from './request.js';
+import { safeReturnTo } from './return-to.js';
 import { AUTHENTICATE, chooseRole } from './role.js';
 import { keepState } from './state-store.js';
-import { newState, safeReturnTo } from './transaction.js';
+import { newState } from './transaction.js';
 import { authorizationURL } from './urls.js';
+import { isSafe } from './wall.js';
 
 /** Begins an attempt and sends the browser to Spark. @throws ConfigError for a role, portal and flow that don't fit */
 export async function begin(call: SignInCall): Promise<void> {
   const { req, res, options, strategy, parts } = call;
   const { settings } = parts;
   const { authorizationURL: endpoint, ...choice } = await chooseRole(settings, options, req);
-  const { callbackURL } = callbackOf(settings, options);
-  const redirectURI = redirectURIOf(req, { callbackURL, proxy: settings.proxy });
-  if (redirectURI === callbackURL) parts.callbackHost.check(req, redirectURI); // a path goes by the request's own host
+  const redirectURI = redirectURIOfCall(call);
+  // A path goes by the request's own host.
+  if (redirectURI === callbackOf(settings, options).callbackURL) parts.callbackHost.check(req, redirectURI);
   const verifier = settings.pkce ? randomBytes(32).toString('base64url') : undefined;
   const appState = appStateOf(options) ?? settings.state;
   const state = settings.store
@@ -27,7 +29,6 @@ export async function begin(call: SignInCall): Promise<void> {
     state,
     redirectURI,
     returnTo: pageWanted(call),
-    wall: call.wall,
     verifier,
     appState,
   });
@@ -48,7 +49,7 @@ export async function begin(call: SignInCall): Promise<void> {
 /** The page that a sign-in which begins now is for. */
 export function pageWanted(call: SignInCall): string {
   const { req, options, parts } = call;
-  const wanted = options.returnTo ?? rememberedPage(call) ?? (isRead(req) ? urlParts(req).target : '/');
+  const wanted = options.returnTo ?? rememberedPage(call) ?? (isSafe(req) ? urlParts(req).target : '/');
   return safeReturnTo(wanted, parts.settings.callbackPath);
 }
 
@@ -56,10 +57,6 @@ export function pageWanted(call: SignInCall): string {
 function rememberedPage({ req, wall }: SignInCall): string | undefined {
   const { returnTo } = (req.session ?? {}) as { returnTo?: unknown };
   return !wall && typeof returnTo === 'string' ? returnTo : undefined;
-}
-
-function isRead({ method }: SignInCall['req']): boolean {
-  return method === 'GET' || method === 'HEAD';
 }
 
 function extraParams({ options, strategy, parts }: SignInCall, verifier: string | undefined): Record<string, string> {
@@ -80,7 +77,7 @@ function sha256(text: string): string {
 /** Passport's types know text alone; its users also write `true` (a state of our own, as always) and objects. @throws ConfigError */
 function appStateOf({ state }: { state?: unknown }): string | object | undefined {
   const check = new OptionCheck(AUTHENTICATE);
-  checkState(check, state);
+  const told = stateOption(check, state);
   check.done();
-  return typeof state === 'string' || (typeof state === 'object' && state !== null) ? state : undefined;
+  return told;
 }

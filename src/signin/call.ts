@@ -6,12 +6,13 @@ import { tokenKeyOf } from '../session.js';
 import type { TokenService } from '../tokens/service.js';
 import type { CallbackHost } from './host.js';
 import type { Once } from './once.js';
-import type { SparkAuthenticateOptions, SparkSettings } from './options.js';
+import { callbackOf, type SparkAuthenticateOptions, type SparkSettings } from './options.js';
 import type { SparkProfile } from './profile.js';
 import { type ExpressRequest, redirectURIOf } from './request.js';
 import { fitsRole } from './role.js';
+import { Rounds } from './rounds.js';
 import type { StateMeta } from './state-store.js';
-import { type Attempts, type Finished, forgetFinished, readFinished, rememberFinished } from './transaction.js';
+import type { Attempts } from './transaction.js';
 
 /** One call of `authenticate`: the request, what the application asked for, and the ways to answer. */
 export interface SignInCall {
@@ -69,43 +70,14 @@ export async function isSignedIn(call: SignInCall): Promise<boolean> {
   return (await standing(call)) === 'signed in';
 }
 
-/** What this browser finished of late, for one page: the loop guard counts it. */
-export class Rounds {
-  private readonly secure: boolean;
-  private readonly finished: Finished;
-
-  constructor(
-    private readonly call: SignInCall,
-    private readonly page: string,
-  ) {
-    this.secure = isSecure(call.req, call.parts.settings);
-    this.finished = readFinished(call.req, page, this.secure);
-  }
-
-  /** How often it finished a sign-in for this page. */
-  get times(): number {
-    return this.finished.times;
-  }
-
-  /** Did the last one lead to this very page? */
-  get ledHere(): boolean {
-    return this.times > 0 && !this.finished.ledElsewhere;
-  }
-
-  /** The next sign-in for this page counts from here on, whatever stood before this in the chain. */
-  keep(): void {
-    if (this.times > 0) rememberFinished(this.call.res, this.page, this.finished, this.secure);
-  }
-
-  /** The next sign-in for this page is the first. */
-  forget(): void {
-    if (this.times > 0) forgetFinished(this.call.res, this.secure);
-  }
+/** The redirect URI of a sign-in that begins with this call. */
+export function redirectURIOfCall({ req, options, parts: { settings } }: SignInCall): string {
+  return redirectURIOf(req, { callbackURL: callbackOf(settings, options).callbackURL, proxy: settings.proxy });
 }
 
-/** Is the application reached by https? Decides how its cookies are named and sent. */
-export function isSecure(req: ExpressRequest, settings: SparkSettings): boolean {
-  return redirectURIOf(req, settings).startsWith('https:');
+/** The sign-ins that this browser finished of late for a page. */
+export function roundsFor(call: SignInCall, page: string): Rounds {
+  return new Rounds(call.req, call.res, page, redirectURIOfCall(call).startsWith('https:'));
 }
 
 /** What passport-oauth2 tells a state store about the strategy. */

@@ -1,3 +1,4 @@
+import { calledBack } from '../called-back.js';
 import { AuthorizationError, describeError, printable, SparkError, UnavailableError } from '../errors.js';
 import type { Grant } from '../grant.js';
 import { OPENID_PATH } from '../platform.js';
@@ -11,9 +12,11 @@ import { exchangeCode } from './oauth2.js';
 import type { SparkSettings } from './options.js';
 import { type SparkProfile, withAttributes } from './profile.js';
 import { refuse, refuseOrFail } from './refuse.js';
-import { calledBack, urlParts } from './request.js';
+import { urlParts } from './request.js';
+import { safeReturnTo } from './return-to.js';
+import { Rounds } from './rounds.js';
 import { type VerifiedState, verifyState } from './state-store.js';
-import { type Found, readFinished, rememberFinished, safeReturnTo, type Transaction } from './transaction.js';
+import type { Found, Transaction } from './transaction.js';
 import { callVerify } from './verify.js';
 
 /** The callback: what Spark said when it sent the browser back, and what becomes of it. */
@@ -36,17 +39,8 @@ export async function finish(call: SignInCall): Promise<void> {
   const { transaction } = found;
   const problem = mismatch(callback, transaction, provider(parts.settings));
   if (problem) return refuseStale(call, problem, 'callback_mismatch');
-  const stored = await storedState(call, callback, transaction);
-  if (!stored.ok) {
-    const info = typeof stored.state === 'object' && stored.state !== null ? stored.state : undefined;
-    return refuseStale(call, 'The state is not known.', 'state_mismatch', info);
-  }
-  const verified = {
-    ...transaction,
-    verifier: stored.verifier ?? transaction.verifier,
-    appState: (stored.state as Transaction['appState']) ?? transaction.appState,
-  };
-  await parts.attempts.finish(found, () => signIn(call, callback, verified));
+  // From the spending to here nothing else is awaited: a second callback of this attempt finds that it is being finished.
+  await parts.attempts.finish(found, () => signIn(call, callback, transaction));
 }
 
 /** Where the hybrid flow and its assertions live. */
@@ -71,7 +65,15 @@ async function storedState(
 async function signIn(call: SignInCall, callback: CodeCallback, transaction: Transaction): Promise<boolean> {
   const { req, strategy, parts } = call;
   const { settings } = parts;
-  const { role, portal, redirectURI, verifier, appState } = transaction;
+  const { role, portal, redirectURI } = transaction;
+  const stored = await storedState(call, callback, transaction);
+  if (!stored.ok) {
+    const info = typeof stored.state === 'object' && stored.state !== null ? stored.state : undefined;
+    refuseStale(call, 'The state is not known.', 'state_mismatch', info);
+    return false;
+  }
+  const verifier = stored.verifier ?? transaction.verifier;
+  const appState = (stored.state as Transaction['appState']) ?? transaction.appState;
   const signed = await signedFields(call, callback);
   const grant = await exchangeCode(parts.oauth2, callback.code, {
     ...(strategy.tokenParams(call.options) as Record<string, string>),
@@ -95,13 +97,12 @@ async function signIn(call: SignInCall, callback: CodeCallback, transaction: Tra
   coverLogIn(
     req,
     { user, tokens: grant.tokens, origin: { role, portal, redirectURI }, returnTo: keptReturnTo(call) },
-    { service: parts.tokens, sessionKey: settings.sessionKey },
+    { tokens: parts.tokens, sessionKey: settings.sessionKey },
   );
   const returnTo = safeReturnTo(transaction.returnTo, settings.callbackPath);
   if (call.wall) await logIn(call, user);
-  const secure = redirectURI.startsWith('https:');
-  const times = readFinished(req, returnTo, secure).times + 1;
-  rememberFinished(call.res, returnTo, { times, ledElsewhere: leadsElsewhere(call, returnTo) }, secure);
+  const rounds = new Rounds(req, call.res, returnTo, redirectURI.startsWith('https:'));
+  rounds.another(leadsElsewhere(call, returnTo));
   if (call.wall) strategy.redirect(returnTo);
   else strategy.success(user, { ...info, returnTo, ...(appState === undefined ? {} : { state: appState }) });
   return true;
@@ -175,7 +176,8 @@ async function loadProfile(
 ): Promise<SparkProfile | undefined> {
   const { skipUserProfile: skip } = parts.settings;
   if (typeof skip === 'function') {
-    const answer = skip.length > 1 ? await calledBack((done) => skip(accessToken, done)) : (skip as () => boolean)();
+    const [answer] =
+      skip.length > 1 ? await calledBack((done) => skip(accessToken, done)) : [await (skip as () => unknown)()];
     if (answer) return undefined;
   } else if (skip) {
     return undefined;

@@ -1,11 +1,11 @@
 import { SignInRequiredError, SparkError } from '../errors.js';
 import { begin, pageWanted } from './begin.js';
-import { isSignedIn, Rounds, type SignInCall, type Standing, standing } from './call.js';
+import { isSignedIn, roundsFor, type SignInCall, type Standing, standing } from './call.js';
 import { findLink } from './link.js';
 import { framed, LOOP, messageOf, TOKENS_LOST } from './messages.js';
 import { refuse } from './refuse.js';
 import { urlParts } from './request.js';
-import { safeReturnTo } from './transaction.js';
+import { safeReturnTo } from './return-to.js';
 import { isFramed, isNavigation } from './wall.js';
 
 /** So often a browser may finish a sign-in for one page, each within a minute of the one before, and be sent to Spark again. */
@@ -14,7 +14,7 @@ const MAX_ROUNDS = 2;
 /** The sign-in wall: signed-in people pass, browsers are sent to Spark, everything else is told to sign in. */
 export async function guard(call: SignInCall): Promise<void> {
   const who = await standing(call);
-  const rounds = new Rounds(call, urlParts(call.req).target);
+  const rounds = roundsFor(call, urlParts(call.req).target);
   if (who === 'signed in') {
     rounds.forget(); // the session came back: a sign-in for this page after a sign-out is no loop
     call.strategy.pass();
@@ -80,7 +80,7 @@ const LOOP_CAUSES: Readonly<Record<Lost, string>> = {
 export async function beginOrPass(call: SignInCall): Promise<void> {
   // Express leaves `req.route` set after a route that called next(), so a wall below it looks like a route, which
   // would send a signed-in browser to Spark for ever.
-  const rounds = new Rounds(call, urlParts(call.req).target);
+  const rounds = roundsFor(call, urlParts(call.req).target);
   if (rounds.ledHere && (await isSignedIn(call))) {
     rounds.forget();
     process.emitWarning(
@@ -94,7 +94,7 @@ export async function beginOrPass(call: SignInCall): Promise<void> {
   }
   // A page that leads whoever has no user to this route does so for ever where the browser keeps no session. Not before
   // the third time: the application may have signed the person out, in its own way.
-  const forPage = new Rounds(call, pageWanted(call));
+  const forPage = roundsFor(call, pageWanted(call));
   if (forPage.times > MAX_ROUNDS) {
     const who = await standing(call);
     if (who !== 'signed in') {

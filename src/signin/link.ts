@@ -1,7 +1,15 @@
 import { hash } from 'node:crypto';
 import type {} from 'express-session'; // makes the augmentation below one of a known module
+import { calledBack } from '../called-back.js';
 import { ConfigError } from '../errors.js';
 import type { OptionCheck } from '../options.js';
+import type { TokenService } from '../tokens/service.js';
+
+/** Where the tokens of signed-in people are found. */
+export interface SignedInTokens {
+  readonly tokens: TokenService;
+  readonly sessionKey: string;
+}
 
 /** What ties a session to its tokens. The tokens themselves never stand in the session. */
 export interface SessionLink {
@@ -116,7 +124,5 @@ export function needServerSession(session: object | null | undefined): void {
 export async function saveSession(session: object): Promise<void> {
   const { save } = session as SessionLike;
   if (typeof save !== 'function') return;
-  await new Promise<void>((resolve, reject) => {
-    save.call(session, (error) => (error ? reject(error) : resolve()));
-  });
+  await calledBack((done) => save.call(session, done));
 }

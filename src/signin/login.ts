@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
+import { calledBack } from '../called-back.js';
 import { SignInRequiredError, UnavailableError } from '../errors.js';
 import { randomId, type TokenOrigin, type Tokens } from '../tokens/record.js';
-import type { TokenService } from '../tokens/service.js';
 import {
   findLink,
   hasUser,
@@ -9,6 +9,7 @@ import {
   needServerSession,
   rememberLink,
   removeLink,
+  type SignedInTokens,
   saveSession,
   writeLink,
 } from './link.js';
@@ -22,11 +23,6 @@ export interface SignIn {
   readonly returnTo?: string | undefined;
 }
 
-export interface LinkPlace {
-  readonly service: TokenService;
-  readonly sessionKey: string;
-}
-
 type LogIn = (user: object, options: object, done: (error?: unknown) => void) => void;
 
 /** A request as Passport has prepared it. */
@@ -36,7 +32,7 @@ export type PassportRequest = IncomingMessage & { logIn?: LogIn; login?: LogIn; 
  * Makes `req.logIn` and `req.login` link the session to the tokens when they sign in *this* user. Passport may call
  * them, or the application (custom callbacks, NestJS), and the `session` option of that call decides.
  */
-export function coverLogIn(req: PassportRequest, signIn: SignIn, place: LinkPlace): void {
+export function coverLogIn(req: PassportRequest, signIn: SignIn, place: SignedInTokens): void {
   const original = req.logIn;
   if (!original) return;
   const covered = (user: object, optionsOrDone?: object, maybeDone?: (error?: unknown) => void): void => {
@@ -59,13 +55,11 @@ async function logInAndLink(
   original: LogIn,
   options: object,
   signIn: SignIn,
-  place: LinkPlace,
+  place: SignedInTokens,
 ): Promise<void> {
   await linkNewTokens(req, signIn, place, {
     before: async () => {
-      await new Promise<void>((resolve, reject) => {
-        original.call(req, signIn.user, options, (error) => (error ? reject(error) : resolve()));
-      });
+      await calledBack((done) => original.call(req, signIn.user, options, done));
       if (signIn.returnTo !== undefined) Object.assign(sessionOf(req), { returnTo: signIn.returnTo });
     },
     undo: () => clearUser(req, place.sessionKey),
@@ -79,7 +73,7 @@ async function logInAndLink(
 export async function linkToPresentUser(
   req: PassportRequest,
   signIn: Omit<SignIn, 'user'>,
-  place: LinkPlace,
+  place: SignedInTokens,
 ): Promise<void> {
   const session = sessionOf(req);
   if (!hasUser(session))
@@ -105,7 +99,7 @@ interface Steps {
 async function linkNewTokens(
   req: PassportRequest,
   { tokens, origin }: Omit<SignIn, 'user'>,
-  { service, sessionKey }: LinkPlace,
+  { tokens: service, sessionKey }: SignedInTokens,
   { before, undo }: Steps,
 ): Promise<void> {
   needServerSession(sessionOf(req));

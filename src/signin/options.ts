@@ -294,8 +294,8 @@ function stateOptions(
   check: OptionCheck,
   options: SparkStrategyOptions,
 ): Pick<SparkSettings, 'state' | 'store' | 'pkce'> {
-  const { state, store, pkce } = options as { state?: unknown; store?: unknown; pkce?: unknown };
-  checkState(check, state);
+  const { store, pkce } = options as { store?: unknown; pkce?: unknown };
+  const state = stateOption(check, options.state);
   if (pkce !== undefined && typeof pkce !== 'boolean' && pkce !== 'S256') {
     check.problem(`"pkce" is '${String(pkce)}'; write true (S256): the plain method proves nothing.`);
   }
@@ -308,17 +308,18 @@ function stateOptions(
     check.problem('"store" has no store() and verify(); write an object with both, or leave it out.');
   }
   return {
-    state: typeof state === 'string' || (typeof state === 'object' && state !== null) ? state : undefined,
+    state,
     store: typeof store === 'object' ? (usable as StateStore) : undefined, // both functions were found above
     pkce: pkce === true || pkce === 'S256',
   };
 }
 
-/** Of a strategy, and of one call of `authenticate`. */
-export function checkState(check: OptionCheck, state: unknown): void {
+/** Application state, of a strategy and of one call of `authenticate`. Undefined: none, also where `true` is written. */
+export function stateOption(check: OptionCheck, state: unknown): string | object | undefined {
   if (state === false || state === null || typeof state === 'number') {
     check.problem('"state" can not be switched off: it keeps others from signing people in; leave it out.');
   }
+  return typeof state === 'string' || (typeof state === 'object' && state !== null) ? state : undefined;
 }
 
 function cookieSecret(check: OptionCheck, options: SparkStrategyOptions): string {

@@ -17,14 +17,9 @@ export function refuse({ req, res, options, wall, strategy }: SignInCall, error:
   if (message.code === LOOP.code || (message.status >= 500 && !fails)) {
     process.emitWarning(describeError(error), { type: 'SparkStrategy', code: 'SPARK_SIGN_IN' });
   }
-  if (fails) {
-    strategy.fail({ message: message.text, code: message.code }, message.status);
-    return;
-  }
-  // Of a route it may lead to that route again, which ends what goes round and round.
-  if (wall && options.failureRedirect !== undefined && isNavigation(req) && message.status !== 503) {
-    strategy.fail({ message: message.text, code: message.code }, message.status); // Passport also knows failureFlash and failureMessage
-    return;
-  }
-  answerWall(req, res, message);
+  // Of a route `failureRedirect` may lead to that route again, and so end what goes round and round.
+  const redirects = wall && options.failureRedirect !== undefined && isNavigation(req) && message.status !== 503;
+  // To Passport, which also knows failureFlash and failureMessage.
+  if (fails || redirects) strategy.fail({ message: message.text, code: message.code }, message.status);
+  else answerWall(req, res, message);
 }

@@ -43,10 +43,3 @@ function isTrustedProxy(req: ExpressRequest): boolean {
   const trust = req.app?.get?.('trust proxy fn');
   return typeof trust === 'function' && Boolean(trust(req.socket.remoteAddress, 0));
 }
-
-/** Awaits a function that calls back. */
-export async function calledBack(call: (done: (error?: unknown, value?: unknown) => void) => void): Promise<unknown> {
-  return await new Promise((resolve, reject) => {
-    call((error, value) => (error ? reject(error) : resolve(value)));
-  });
-}

@@ -66,6 +66,7 @@ export function roleOptions(check: OptionCheck, options: RoleOptions): Omit<Role
 export interface RoleChoice {
   readonly role: Role;
   readonly flow: Flow;
+  /** Its name; the address of one without a name; undefined for the multi-agent endpoint. */
   readonly portal: string | undefined;
   readonly authorizationURL: string | undefined;
 }
@@ -77,9 +78,14 @@ export async function chooseRole(
   req: IncomingMessage,
 ): Promise<RoleChoice> {
   const { portal, ...choice } = await given(settings, options, req);
-  if (typeof portal === 'object') return { ...choice, portal: portal.name, authorizationURL: portal.authorizationURL };
-  const { authorizationURL } = settings;
-  return { ...choice, portal: portal === false ? undefined : portal, authorizationURL };
+  const { authorizationURL } = typeof portal === 'object' ? portal : settings;
+  return { ...choice, portal: knownAs(portal), authorizationURL };
+}
+
+/** What a portal is told from others by: its name, or its address where that holds none. */
+function knownAs(portal: Portal | undefined): string | undefined {
+  if (typeof portal === 'object') return portal.name ?? portal.authorizationURL;
+  return portal === false ? undefined : portal;
 }
 
 /**
@@ -97,7 +103,7 @@ export async function fitsRole(
   const { role, portal } = await given(settings, options, req);
   if (role !== signedIn.role) return false;
   if (role !== 'vow' || portal === false) return true; // the multi-agent endpoint: whichever portal the consumer picks
-  return (typeof portal === 'object' ? portal.name : portal) === signedIn.portal;
+  return knownAs(portal)?.toLowerCase() === signedIn.portal?.toLowerCase(); // as Spark compares them
 }
 
 async function given(

@@ -1,8 +1,10 @@
 import type { IncomingMessage } from 'node:http';
+import { calledBack } from '../called-back.js';
 import { UnavailableError } from '../errors.js';
-import { type SignedInTokens, tokenKeyOf } from '../session.js';
+import { tokenKeyOf } from '../session.js';
 import type { Tokens } from '../tokens/record.js';
-import { calledBack, type ExpressRequest } from './request.js';
+import type { SignedInTokens } from './link.js';
+import type { ExpressRequest } from './request.js';
 
 /**
  * Removes the person's tokens, signs out of Passport and destroys the session. Answers the tokens that were removed.

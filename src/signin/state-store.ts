@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { calledBack } from '../called-back.js';
 import type { StateStore } from './options.js';
 
 export interface StateMeta {
@@ -14,14 +15,14 @@ export async function keepState(
   req: IncomingMessage,
   given: { verifier: string | undefined; state: unknown; meta: StateMeta },
 ): Promise<string> {
-  return await new Promise((resolve, reject) => {
-    const done = (error: unknown, state: unknown): void => (error ? reject(error) : resolve(String(state ?? '')));
-    const { verifier, state, meta } = given;
-    if (store.store.length === 5) store.store(req, verifier, state, meta, done);
-    else if (store.store.length === 4) store.store(req, state, meta, done);
-    else if (store.store.length === 3) store.store(req, meta, done);
-    else store.store(req, done);
+  const { verifier, state, meta } = given;
+  const [kept] = await calledBack((done) => {
+    if (store.store.length === 5) return store.store(req, verifier, state, meta, done);
+    if (store.store.length === 4) return store.store(req, state, meta, done);
+    if (store.store.length === 3) return store.store(req, meta, done);
+    return store.store(req, done);
   });
+  return String(kept ?? '');
 }
 
 export interface VerifiedState {
@@ -39,12 +40,8 @@ export async function verifyState(
   state: string | undefined,
   meta: StateMeta,
 ): Promise<VerifiedState> {
-  return await new Promise((resolve, reject) => {
-    const done = (error: unknown, ok: unknown, info: unknown): void =>
-      error
-        ? reject(error)
-        : resolve({ ok: Boolean(ok), verifier: typeof ok === 'string' ? ok : undefined, state: info });
-    if (store.verify.length === 4) store.verify(req, state, meta, done);
-    else store.verify(req, state, done);
-  });
+  const [ok, info] = await calledBack((done) =>
+    store.verify.length === 4 ? store.verify(req, state, meta, done) : store.verify(req, state, done),
+  );
+  return { ok: Boolean(ok), verifier: typeof ok === 'string' ? ok : undefined, state: info };
 }

@@ -1,9 +1,10 @@
-import { createHash, hkdfSync, randomBytes } from 'node:crypto';
+import { hkdfSync, randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { parse, serialize } from 'cookie';
+import { parse } from 'cookie';
 import { CompactEncrypt, compactDecrypt } from 'jose';
 import { ConfigError } from '../errors.js';
 import type { Flow, Role } from '../platform.js';
+import { clearCookie, setCookie, shortDigest } from './cookies.js';
 import type { Once } from './once.js';
 
 /** One attempt to sign in, from the redirect to Spark until the callback. */
@@ -15,8 +16,6 @@ export interface Transaction {
   readonly redirectURI: string;
   /** The page that was wanted. */
   readonly returnTo: string;
-  /** Began at a sign-in wall, which finishes it too. */
-  readonly wall: boolean;
   /** PKCE verifier (RFC 7636 §4.1). */
   readonly verifier?: string | undefined;
   /** Application state, returned as `info.state`. */
@@ -34,8 +33,6 @@ export interface Found {
 const LIFETIME_S = 10 * 60;
 const MAX_ATTEMPTS = 5;
 const MAX_COOKIE_BYTES = 1_024;
-const MAX_RETURN_TO = 512;
-const FINISHED_S = 60;
 
 /**
  * The attempts under way in one browser, each in a sealed cookie of its own (so that two tabs both finish), and none
@@ -68,14 +65,14 @@ export class Attempts {
       ]);
     }
     // The time stands in front of the name, so that the oldest sorts first.
-    const name = `${prefix(secure)}${Date.now().toString(36)}-${stateName(transaction.state)}`;
+    const name = `${prefix(secure)}${Date.now().toString(36)}-${shortDigest(transaction.state)}`;
     setCookie(res, name, value, secure, LIFETIME_S);
   }
 
   /** Opens the attempt that this state belongs to. `forget` takes its cookie away. */
   async find(req: IncomingMessage, res: ServerResponse, state: string): Promise<Found | undefined> {
     const cookies = parse(req.headers.cookie ?? '');
-    const suffix = `-${stateName(state)}`;
+    const suffix = `-${shortDigest(state)}`;
     for (const secure of [true, false]) {
       for (const [name, value] of Object.entries(cookies)) {
         if (!name.startsWith(prefix(secure)) || !name.endsWith(suffix)) continue;
@@ -116,18 +113,7 @@ export class Attempts {
   /** A list instead of named fields, so that a long `returnTo` still fits a cookie. */
   private async seal(t: Transaction): Promise<string> {
     const expiresAt = Math.ceil(Date.now() / 1_000) + LIFETIME_S;
-    const fields = [
-      expiresAt,
-      t.state,
-      t.role,
-      t.flow,
-      t.redirectURI,
-      t.returnTo,
-      t.wall ? 1 : 0,
-      t.portal,
-      t.verifier,
-      t.appState,
-    ];
+    const fields = [expiresAt, t.state, t.role, t.flow, t.redirectURI, t.returnTo, t.portal, t.verifier, t.appState];
     return await new CompactEncrypt(Buffer.from(JSON.stringify(fields)))
       .setProtectedHeader({ alg: 'dir', enc: 'A256GCM' })
       .encrypt(this.key);
@@ -141,7 +127,7 @@ export class Attempts {
     } catch {
       return undefined; // tampered, or sealed with another secret: the same to the person
     }
-    const [expiresAt, state, role, flow, redirectURI, returnTo, wall, portal, verifier, appState] = fields;
+    const [expiresAt, state, role, flow, redirectURI, returnTo, portal, verifier, appState] = fields;
     if (expiresAt * 1_000 < Date.now()) return undefined;
     return {
       state,
@@ -149,7 +135,6 @@ export class Attempts {
       flow,
       redirectURI,
       returnTo,
-      wall: wall === 1,
       portal: portal ?? undefined,
       verifier: verifier ?? undefined,
       appState: appState ?? undefined,
@@ -164,7 +149,6 @@ type SealedFields = [
   flow: Flow,
   redirectURI: string,
   returnTo: string,
-  wall: 0 | 1,
   portal: string | null,
   verifier: string | null,
   appState: string | object | null,
@@ -177,72 +161,10 @@ export function newState(): string {
   return randomBytes(16).toString('base64url');
 }
 
-/**
- * The page to go to after sign-in, if it is one of this application's: checked when it is stored and when it is used.
- * Anything that a browser could read as another origin, and the callback itself, becomes `/`.
- */
-export function safeReturnTo(wanted: unknown, callbackPath: string): string {
-  if (typeof wanted !== 'string' || wanted.length > MAX_RETURN_TO || !/^\/(?![/\\])[\x21-\x7e]*$/.test(wanted))
-    return '/';
-  if (/\\|%(?:5c|0[0-9a-f]|1[0-9a-f]|7f)/i.test(wanted) || /^\/%2f/i.test(wanted)) return '/';
-  const url = new URL(wanted, 'http://same-origin.invalid');
-  if (url.host !== 'same-origin.invalid' || url.pathname.startsWith('//') || url.pathname === callbackPath) return '/';
-  return wanted;
-}
-
-/** What a browser finished of late, for one page. */
-export interface Finished {
-  /** How often it finished a sign-in for this very page, each within a minute of the one before. */
-  readonly times: number;
-  /** The callback led to another page, by the options of its route. */
-  readonly ledElsewhere: boolean;
-}
-
-/** Remembers for a minute what this browser finished for a page: the loop guard looks for it. */
-export function rememberFinished(res: ServerResponse, page: string, finished: Finished, secure: boolean): void {
-  const value = `${stateName(page)}.${finished.times}${finished.ledElsewhere ? ELSEWHERE : ''}`;
-  setCookie(res, finishedName(secure), value, secure, FINISHED_S);
-}
-
-export function readFinished(req: IncomingMessage, page: string, secure: boolean): Finished {
-  const value = parse(req.headers.cookie ?? '')[finishedName(secure)] ?? '';
-  const [name, times = ''] = value.split('.');
-  if (name !== stateName(page)) return { times: 0, ledElsewhere: false };
-  // Not a number: whatever the browser made of it.
-  return { times: /^[1-9]\d{0,2}$/.test(times) ? Number(times) : 1, ledElsewhere: value.endsWith(ELSEWHERE) };
-}
-
-const ELSEWHERE = '.elsewhere';
-
-/** After a sign-out, or a page that was reached, the same page may lead to Spark again. */
-export function forgetFinished(res: ServerResponse, secure: boolean): void {
-  clearCookie(res, finishedName(secure), secure);
-}
-
 function prefix(secure: boolean): string {
   return secure ? '__Host-spark-attempt.' : 'spark-attempt.';
 }
 
-function finishedName(secure: boolean): string {
-  return secure ? '__Host-spark-finished' : 'spark-finished';
-}
-
-function stateName(state: string): string {
-  return createHash('sha256').update(state).digest('base64url').slice(0, 16);
-}
-
 function cookieNames(req: IncomingMessage): string[] {
   return Object.keys(parse(req.headers.cookie ?? ''));
-}
-
-function setCookie(res: ServerResponse, name: string, value: string, secure: boolean, maxAge: number): void {
-  res.appendHeader('Set-Cookie', serialize(name, value, { ...attributes(secure), maxAge }));
-}
-
-function clearCookie(res: ServerResponse, name: string, secure: boolean): void {
-  res.appendHeader('Set-Cookie', serialize(name, '', { ...attributes(secure), expires: new Date(0) }));
-}
-
-function attributes(secure: boolean): { httpOnly: true; sameSite: 'lax'; secure: boolean; path: string } {
-  return { httpOnly: true, sameSite: 'lax', secure, path: '/' };
 }

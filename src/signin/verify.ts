@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { calledBack } from '../called-back.js';
 import type { SparkProfile } from './profile.js';
 
 /** Ends a verify function: `done(error)`, `done(null, false, info)` or `done(null, user)`. */
@@ -85,16 +86,8 @@ export async function callVerify(
   );
 }
 
-/**
- * Awaits what a verify function decides. One that is async may reject in place of `done(error)`: a rejection that nobody
- * looks at ends the process.
- */
+/** Awaits what a verify function decides. */
 export async function verified(verify: (done: VerifyCallback) => unknown): Promise<Verified> {
-  return await new Promise((resolve, reject) => {
-    const answer = verify((error, user, info) => (error ? reject(error) : resolve({ user: user || undefined, info })));
-    // Without a reason it would be no error to Passport, and the request go on.
-    Promise.resolve(answer).catch((reason: unknown) =>
-      reject(reason ? reason : new Error('The verify function rejected without a reason.')),
-    );
-  });
+  const [user, info] = (await calledBack(verify)) as [user?: object | false | null, info?: object];
+  return { user: user || undefined, info };
 }

@@ -25,7 +25,7 @@ export function isFramed({ headers }: IncomingMessage): boolean {
 
 const FRAMES = new Set(['iframe', 'frame', 'fencedframe', 'embed', 'object']);
 
-function isSafe(req: IncomingMessage): boolean {
+export function isSafe(req: IncomingMessage): boolean {
   return req.method === 'GET' || req.method === 'HEAD';
 }
 

@@ -199,6 +199,21 @@ export const tokenStoreContract: readonly ContractCase[] = [
     },
   },
   {
+    name: 'refuses the commit of a record that was removed, and another stored under its key',
+    async run(store) {
+      const { key, record, at } = await created(store);
+      await store.claim(key, at, 'one', LEASE_MS);
+      await store.remove(key);
+      const root = randomUUID();
+      await store.create(key, { ...record, commitId: root });
+      const late = await store.commit(key, 0, 'one', 'second', { ...renewed('late'), ofRootId: record.commitId });
+      assert.equal(late.kind === 'stale' && late.record.commitId, root);
+      assert.equal((await store.read(key))?.accessToken, record.accessToken);
+      const own = await store.commit(key, 0, 'two', 'third', { ...renewed('own'), ofRootId: root });
+      assert.equal(own.kind, 'committed');
+    },
+  },
+  {
     name: 'takes a commit that is ahead of it: a failover lost the writes between',
     async run(store) {
       const { key } = await created(store);

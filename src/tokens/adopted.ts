@@ -23,7 +23,13 @@ export function checkAdopted(name: unknown, tokens: unknown, options: object): v
   if (text !== '' && !isAccessToken(text))
     check.problem('"accessToken" holds characters that no header may; write the token alone, without a line break.');
   if (refreshToken !== undefined) {
-    check.text('refreshToken', refreshToken, 'write the refresh token, or leave it out where there is none.');
+    const refresh = check.text(
+      'refreshToken',
+      refreshToken,
+      'write the refresh token, or leave it out where there is none.',
+    );
+    if (refresh !== '' && !isAccessToken(refresh))
+      check.problem('"refreshToken" holds characters that no token may; write the token alone, without a line break.');
   }
   if (lifetimeMs === undefined && expires_in !== undefined) {
     check.problem('"expires_in" is not read here; write lifetimeMs: expires_in * 1000.');

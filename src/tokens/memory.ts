@@ -109,7 +109,10 @@ export class MemoryTokenStore implements TokenStore {
     const entry = this.entry(key);
     if (!entry) return { kind: 'gone' };
     if (entry.tokens.commitId === commitId) return { kind: 'committed', record: this.record(entry) };
-    if (entry.tokens.generation > generation) return { kind: 'stale', record: this.record(entry) };
+    const { generation: stored, rootId } = entry.tokens;
+    if (stored > generation || (renewed.ofRootId ?? rootId) !== rootId) {
+      return { kind: 'stale', record: this.record(entry) };
+    }
     entry.tokens = {
       ...entry.tokens,
       accessToken: renewed.accessToken,

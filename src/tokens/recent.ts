@@ -20,6 +20,12 @@ const MAX_KEPT = 10_000;
 export class RecentRenewals {
   private readonly kept = new Map<string, Renewal & { saved: boolean }>();
 
+  /** `now` is a monotonic clock in milliseconds. */
+  constructor(
+    private readonly store: TokenStore,
+    private readonly now: () => number,
+  ) {}
+
   keep(key: string, renewal: Renewal): void {
     this.kept.delete(key);
     this.kept.set(key, { ...renewal, saved: false });
@@ -32,12 +38,20 @@ export class RecentRenewals {
     return renewal && !renewal.saved ? renewal : undefined;
   }
 
-  /** A renewal that is ahead of what the store says at `now`, although the store had acknowledged it. */
-  ahead(key: string, stored: TokenRecord, now: number): Renewal | undefined {
+  /**
+   * Does the store say less than what we renewed, because it failed over? Then it gets that again: the refresh token that
+   * it knows is spent. Undefined: it does not. @throws UnavailableError the store is away
+   */
+  async offerAgain(key: string, stored: TokenRecord): Promise<CommitAnswer | undefined> {
+    const ahead = this.ahead(key, stored);
+    return ahead && (await this.save(key, ahead));
+  }
+
+  private ahead(key: string, stored: TokenRecord): Renewal | undefined {
     const renewal = this.kept.get(key);
     if (!renewal || renewal.record.generation <= stored.generation) return undefined;
     if (renewal.record.rootId !== stored.rootId) return undefined; // removed, and other tokens stored under its name
-    return renewal.saved && now - renewal.at >= KEPT_MS ? undefined : renewal;
+    return renewal.saved && this.now() - renewal.at >= KEPT_MS ? undefined : renewal;
   }
 
   /** Forgets one person: after sign-out, or when tokens came from elsewhere. */
@@ -45,19 +59,17 @@ export class RecentRenewals {
     this.kept.delete(key);
   }
 
-  /**
-   * Stores a renewal, with what is left of its life at `now`. Rejects while the store is away; the renewal stays
-   * `unsaved` then.
-   */
-  async save(store: TokenStore, key: string, renewal: Renewal, now: number): Promise<CommitAnswer> {
+  /** Stores a renewal, with what is left of its life. Rejects while the store is away; the renewal stays `unsaved` then. */
+  async save(key: string, renewal: Renewal): Promise<CommitAnswer> {
     const { record, attemptId, at } = renewal;
     const { lifetimeMs } = record;
-    const answer = await store.commit(key, record.generation - 1, attemptId, record.commitId, {
+    const answer = await this.store.commit(key, record.generation - 1, attemptId, record.commitId, {
       accessToken: record.accessToken,
       refreshToken: record.refreshToken,
       // The store counts from the commit, which may come long after the answer.
-      lifetimeMs: lifetimeMs === undefined ? undefined : Math.max(0, Math.round(lifetimeMs - (now - at))),
+      lifetimeMs: lifetimeMs === undefined ? undefined : Math.max(0, Math.round(lifetimeMs - (this.now() - at))),
       afterRefusal: record.afterRefusal,
+      ofRootId: record.rootId,
     });
     const kept = this.kept.get(key);
     if (kept?.record.commitId === record.commitId) {

@@ -28,7 +28,7 @@ export interface Script {
 
 /**
  * Each script has `key` and `now` (milliseconds, Redis' clock), `record()`, which answers both as the store reads them, and
- * `used(ttl)`, which the record lives on from.
+ * `used(ttl)`, from which the record lives on; it answers what kept that from being written.
  */
 function script(body: string): Script {
   const text = `local key = KEYS[1]
@@ -38,7 +38,7 @@ local function get(field) return redis.call('HGET', key, field) end
 local function record() return {string.format('%d', now), redis.call('HGETALL', key)} end
 local function used(ttl)
   if get('pm') then return end
-  redis.call('PEXPIRE', key, string.format('%d', math.max(tonumber(ttl), tonumber(get('km') or '0'))))
+  return redis.pcall('PEXPIRE', key, string.format('%d', math.max(tonumber(ttl), tonumber(get('km') or '0'))))
 end
 ${body}`;
   return { text, sha1: createHash('sha1').update(text).digest('hex') };
@@ -54,26 +54,36 @@ redis.call('HSET', key, 'g', 0, 's', 'live', 'sa', string.format('%d', now), unp
 used(ARGV[1])
 return 1`);
 
-/** ARGV: TTL. */
+/**
+ * ARGV: TTL. Also where Redis takes no writes, for want of replicas or of room on its disk: a record loses some of its time,
+ * and nobody a token that lives. A replica refuses, because what it says may be long over.
+ */
 export const READ = script(`
 if redis.call('EXISTS', key) == 0 then return false end
-used(ARGV[1])
+local failed = used(ARGV[1])
+if type(failed) == 'table' and failed.err and not (failed.err:find('NOREPLICAS') or failed.err:find('MISCONF')) then
+  return failed
+end
 return record()`);
 
-/** ARGV: commit id that was seen, attempt id, lease. */
+/**
+ * ARGV: commit id that was seen, attempt id, lease, longest back-off. What has more time left than anybody is given was
+ * written by a clock that ran ahead, like that of a master before a failover: it is over.
+ */
 export const CLAIM = script(`
 if redis.call('EXISTS', key) == 0 then return {'gone'} end
 if get('c') ~= ARGV[1] then return {'fresh', '', record()} end
 if get('s') == 'dead' then return {'dead'} end
 local holder = get('ca')
 if holder and holder ~= ARGV[2] then
-  if tonumber(get('cl')) > now then return {'held'} end
+  local left = tonumber(get('cl')) - now
+  if left > 0 and left <= tonumber(ARGV[3]) then return {'held'} end
   redis.call('HSET', key, 'ou', '1')
   redis.call('HDEL', key, 'ca', 'cl')
   holder = false
 end
 local backoff = tonumber(get('bo') or '0') - now
-if not holder and backoff > 0 then return {'backoff', string.format('%d', backoff)} end
+if not holder and backoff > 0 and backoff <= tonumber(ARGV[4]) then return {'backoff', string.format('%d', backoff)} end
 redis.call('HSET', key, 'ca', ARGV[2], 'cl', string.format('%d', now + ARGV[3]))
 return {'granted', get('ou') or '', record()}`);
 
@@ -83,13 +93,13 @@ if get('ca') ~= ARGV[1] then return 0 end
 redis.call('HSET', key, 'cl', string.format('%d', now + ARGV[2]))
 return 1`);
 
-/** ARGV: generation that was renewed, commit id, TTL, then the fields of the renewal. */
+/** ARGV: generation that was renewed, commit id, TTL, root id (blank: any), then the fields of the renewal. */
 export const COMMIT = script(`
 if redis.call('EXISTS', key) == 0 then return {'gone'} end
 if get('c') == ARGV[2] then return {'committed', '', record()} end
-if tonumber(get('g')) > tonumber(ARGV[1]) then return {'stale', '', record()} end
+if tonumber(get('g')) > tonumber(ARGV[1]) or (ARGV[4] ~= '' and get('c0') ~= ARGV[4]) then return {'stale', '', record()} end
 redis.call('HDEL', key, 'at', 'rt', 'bl', 'lt', 'ar', 'ca', 'cl', 'ou', 'bo')
-redis.call('HSET', key, 'g', string.format('%d', ARGV[1] + 1), 'c', ARGV[2], 's', 'live', 'sa', string.format('%d', now), unpack(ARGV, 4))
+redis.call('HSET', key, 'g', string.format('%d', ARGV[1] + 1), 'c', ARGV[2], 's', 'live', 'sa', string.format('%d', now), unpack(ARGV, 5))
 used(ARGV[3])
 return {'committed', '', record()}`);
 

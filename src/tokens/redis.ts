@@ -10,6 +10,7 @@ import {
   type ClaimAnswer,
   type CommitAnswer,
   DEFAULT_TTL_MS,
+  MAX_BACKOFF_MS,
   type NewTokenRecord,
   type RenewedTokens,
   type Settlement,
@@ -113,7 +114,7 @@ export class RedisTokenStore implements TokenStore {
       pm: record.permanent ? '1' : undefined,
       km: record.keepMs === undefined ? undefined : Math.ceil(record.keepMs),
     });
-    return (await this.write(CREATE, key, [this.ttlMs, record.commitId, ...fields])) === 1;
+    return isOne(await this.write(CREATE, key, [this.ttlMs, record.commitId, ...fields]));
   }
 
   async read(key: string): Promise<TokenRecord | undefined> {
@@ -132,7 +133,9 @@ export class RedisTokenStore implements TokenStore {
 
   async claim(key: string, seen: Seen, attemptId: string, leaseMs: number): Promise<ClaimAnswer> {
     // A claim finds out what others did: what is cached may be what made the caller ask.
-    const [kind, detail, record] = answerOf(await this.write(CLAIM, key, [seen.commitId, attemptId, String(leaseMs)]));
+    const [kind, detail, record] = answerOf(
+      await this.write(CLAIM, key, [seen.commitId, attemptId, String(leaseMs), String(MAX_BACKOFF_MS)]),
+    );
     switch (kind) {
       case 'granted':
         return { kind, record: await this.recordFrom(key, record), outcomeUnknown: detail === '1' };
@@ -150,7 +153,7 @@ export class RedisTokenStore implements TokenStore {
   }
 
   async extend(key: string, attemptId: string, leaseMs: number): Promise<boolean> {
-    return (await this.run(EXTEND, key, [attemptId, String(leaseMs)])) === 1;
+    return isOne(await this.run(EXTEND, key, [attemptId, String(leaseMs)]));
   }
 
   async commit(
@@ -166,7 +169,7 @@ export class RedisTokenStore implements TokenStore {
       ar: renewed.afterRefusal ? '1' : undefined,
       c0: renewed.rootId,
     });
-    const args = [String(generation), commitId, this.ttlMs, ...fields];
+    const args = [String(generation), commitId, this.ttlMs, renewed.ofRootId ?? '', ...fields];
     const [kind, , record] = answerOf(await this.write(COMMIT, key, args));
     if (kind === 'gone') return { kind };
     if (kind === 'committed' || kind === 'stale') return { kind, record: await this.recordFrom(key, record) };
@@ -178,7 +181,7 @@ export class RedisTokenStore implements TokenStore {
   }
 
   async markDead(key: string, seen: Seen): Promise<boolean> {
-    return (await this.write(MARK_DEAD, key, [seen.commitId])) === 1;
+    return isOne(await this.write(MARK_DEAD, key, [seen.commitId]));
   }
 
   async remove(key: string): Promise<TokenRecord | undefined> {
@@ -188,7 +191,7 @@ export class RedisTokenStore implements TokenStore {
   }
 
   async once(name: string, callId: string, ttlMs: number): Promise<boolean> {
-    return (await this.run(ONCE, `once:${name}`, [callId, String(Math.ceil(ttlMs))])) === 1;
+    return isOne(await this.run(ONCE, `once:${name}`, [callId, String(Math.ceil(ttlMs))]));
   }
 
   /**
@@ -251,6 +254,11 @@ export class RedisTokenStore implements TokenStore {
       return await this.client.eval(script.text, 1, key, ...args);
     }
   }
+}
+
+/** ioredis answers numbers as texts where its option `stringNumbers` says so. */
+function isOne(answer: unknown): boolean {
+  return Number(answer) === 1;
 }
 
 function definedFields(fields: Record<string, string | number | undefined>): string[] {

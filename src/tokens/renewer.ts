@@ -4,7 +4,7 @@ import { describeError, SignInRequiredError, TokenError, UnavailableError } from
 import { publishRenewal, type RenewalEvent } from './events.js';
 import type { RecentRenewals, Renewal } from './recent.js';
 import { type Freshness, freshness, randomId, type Seen, type TokenRecord, type Tokens } from './record.js';
-import type { TokenStore } from './store.js';
+import { MAX_BACKOFF_MS, type Settlement, type TokenStore } from './store.js';
 
 /** Whose tokens are renewed, and how. */
 export interface RenewalOptions {
@@ -38,8 +38,8 @@ const HELD_MS = 75_000;
 const LATE_WRITER_MS = 5_000;
 const TRANSIENT_BACKOFF_MS = 2_000;
 const CONFIG_BACKOFF_MS = 10_000;
-const MAX_BACKOFF_MS = 5 * 60 * 1_000;
-const SAVE_RETRY_MS = 5_000;
+/** Shorter than {@link LATE_WRITER_MS}, by the time that a client may take to connect again. */
+const SAVE_RETRY_MS = 2_000;
 const MAX_SPARES = 1_000;
 const MAX_WARNED = 100;
 const WARNED_MS = 10 * 60 * 1_000;
@@ -138,7 +138,7 @@ export class Renewer {
           await this.clock.sleep(25 + Math.random() * 75);
           break;
         case 'fresh':
-          if (await this.offerAgain(key, answer.record)) break;
+          if (await this.recent.offerAgain(key, answer.record)) break; // the next claim tells what the store has now
           if (!this.needsRenewal(answer.record)) {
             this.publish(key, 'fresh', began);
             return { record: answer.record, at };
@@ -148,7 +148,7 @@ export class Renewer {
         case 'granted':
           // A process that was frozen meanwhile may have lost the claim again: the store knows.
           if (this.clock.now() - at > LEASE_MS / 2) break;
-          if (await this.offerAgain(key, answer.record)) break;
+          if (await this.recent.offerAgain(key, answer.record)) break; // the next claim tells what the store has now
           return await this.spend(key, { ...answer, at, attemptId, began, afterRefusal });
       }
     }
@@ -170,18 +170,6 @@ export class Renewer {
   forget(key: string): void {
     this.recent.forget(key);
     this.spares.delete(key);
-  }
-
-  /**
-   * Does the store say less than what we renewed, because it failed over? Then it gets that again: the refresh token that
-   * it knows is spent.
-   */
-  private async offerAgain(key: string, stored: TokenRecord): Promise<boolean> {
-    const ahead = this.recent.ahead(key, stored, this.clock.now());
-    if (!ahead) return false;
-    const answer = await this.recent.save(this.store, key, ahead, this.clock.now());
-    if (answer.kind === 'gone') throw new SignedOutError();
-    return true;
   }
 
   private needsRenewal(record: TokenRecord): boolean {
@@ -243,7 +231,7 @@ export class Renewer {
   }
 
   private async saved(key: string, began: number, renewal: Renewal): Promise<Reading> {
-    const answer = await this.recent.save(this.store, key, renewal, this.clock.now());
+    const answer = await this.recent.save(key, renewal);
     const at = this.clock.now();
     switch (answer.kind) {
       case 'committed':
@@ -251,7 +239,8 @@ export class Renewer {
         this.publish(key, 'renewed', began);
         return { record: answer.record, at };
       case 'stale':
-        this.spares.set(key, renewal.record);
+        // Of another root: ours were removed meanwhile. Not revoked, because that may end the new ones of the same account.
+        if (answer.record.rootId === renewal.record.rootId) this.spares.set(key, renewal.record);
         this.publish(key, 'fresh', began);
         return { record: answer.record, at };
       case 'gone': // signed out meanwhile: nobody may use what we got
@@ -316,16 +305,18 @@ export class Renewer {
 
   /**
    * What another process stored since our claim: claiming again tells, by the store's own word. After an unknown outcome
-   * its writer may be late: it gets some time.
+   * its writer may be late: it gets some time. So does a process that has the claim by now, because ours had lapsed.
    */
   private async newerThan(key: string, claim: Claim, patienceMs: number): Promise<Reading | undefined> {
-    const until = this.clock.now() + patienceMs;
+    const began = this.clock.now();
+    let until = began + patienceMs;
     for (;;) {
       const at = this.clock.now();
       const answer = await this.store.claim(key, claim.record, claim.attemptId, LEASE_MS);
       if (answer.kind === 'gone') throw new SignedOutError();
       if (answer.kind === 'fresh') return { record: answer.record, at };
-      if (this.clock.now() >= until) return undefined;
+      if (answer.kind === 'held') until = Math.min(at + LATE_WRITER_MS, began + HELD_MS);
+      if (answer.kind === 'dead' || this.clock.now() >= until) return undefined;
       await this.clock.sleep(100);
     }
   }
@@ -340,12 +331,7 @@ export class Renewer {
     });
   }
 
-  private async settle(
-    key: string,
-    claim: Claim,
-    outcome: 'not-sent' | 'refused' | 'unknown',
-    backoffMs = 0,
-  ): Promise<void> {
+  private async settle(key: string, claim: Claim, outcome: Settlement, backoffMs = 0): Promise<void> {
     // A store that is away can't be told; the lease lapses by itself, and counts as unknown then.
     await this.store.settle(key, claim.attemptId, outcome, backoffMs).catch(() => undefined);
   }

@@ -5,7 +5,7 @@ import { MAX_TIMER_MS, OptionCheck } from '../options.js';
 import type { UpstreamProfile } from '../platform.js';
 import { checkAdopted } from './adopted.js';
 import { publishRenewal } from './events.js';
-import { RecentRenewals, type Renewal } from './recent.js';
+import { RecentRenewals } from './recent.js';
 import { randomId, type TokenOrigin, type TokenRecord, type Tokens } from './record.js';
 import { type Clock, type Reading, type RenewalOptions, Renewer, SignedOutError } from './renewer.js';
 import { guarded, type NewTokenRecord, type TokenStore } from './store.js';
@@ -25,6 +25,12 @@ export interface TokenServiceOptions extends RenewalOptions {
   readonly upstream: UpstreamProfile;
   /** For tests: a monotonic clock in milliseconds, and waiting. */
   readonly clock?: Clock | undefined;
+}
+
+/** Options of one call for an access token. */
+export interface AccessTokenOptions {
+  /** The access token of an earlier call, which the API has refused as expired: it is renewed, unless that happened already. */
+  readonly refused?: string | undefined;
 }
 
 /** What belongs to tokens that are adopted. */
@@ -56,7 +62,7 @@ export class TokenService {
   readonly clientID: string;
   private readonly store: TokenStore;
   private readonly clock: Clock;
-  private readonly recent = new RecentRenewals();
+  private readonly recent: RecentRenewals;
   private readonly running = new Map<string, Running>();
   private readonly renewer: Renewer;
   private waiting = 0;
@@ -69,6 +75,7 @@ export class TokenService {
       now: () => performance.now(),
       sleep: (ms, signal) => delay(ms, undefined, { signal }),
     };
+    this.recent = new RecentRenewals(this.store, () => this.clock.now());
     this.renewer = new Renewer(options, this.store, this.recent, this.clock);
     conceal(this, 'options', 'recent', 'running', 'renewer');
   }
@@ -88,11 +95,19 @@ export class TokenService {
   }
 
   /**
-   * The access token under `key`, renewed if need be, for callers that send it by themselves.
-   * @throws SignInRequiredError, UnavailableError, as {@link use}
+   * The access token under `key`, renewed if need be, for callers that send it by themselves. Never the one that is
+   * `refused`.
+   * @throws SignInRequiredError also: refused, though it was renewed a moment ago; UnavailableError, as {@link use};
+   * ConfigError
    */
-  async accessToken(key: string): Promise<string> {
-    return (await this.usable(key)).accessToken;
+  async accessToken(key: string, options: AccessTokenOptions = {}): Promise<string> {
+    checkRefused(options);
+    const record = await this.usable(key);
+    if (record.accessToken !== options.refused) return record.accessToken;
+    const renewed = await this.afterRefusal(key, record);
+    if (!renewed || renewed.accessToken === options.refused)
+      throw new SignInRequiredError('The API refuses the sign-in, though it was renewed a moment ago. Sign in again.');
+    return renewed.accessToken;
   }
 
   /** The record under `key` as it stands, without renewing it; undefined when there is none of this client. */
@@ -171,6 +186,17 @@ export class TokenService {
     return removed?.clientID === this.options.clientID ? removed : reading?.record;
   }
 
+  /**
+   * Removes what {@link adopt} stored under a name, in every process, and answers it: for {@link revoke}, where that is
+   * wanted. @throws ConfigError there is no name; UnavailableError the store is away
+   */
+  async removeAdopted(name: string): Promise<Tokens | undefined> {
+    const check = new OptionCheck('tokens.removeAdopted');
+    check.text('name', name, "write the name that the tokens were adopted under, like 'office'.");
+    check.done();
+    return await this.remove(adoptedKey(name));
+  }
+
   /** Takes back a record that nobody was given the key of. Asks for no tokens: the store may carry out late what it gets. */
   async takeBack(key: string): Promise<void> {
     await this.store.remove(key);
@@ -232,7 +258,9 @@ export class TokenService {
   private async afterRefusal(key: string, refused: TokenRecord): Promise<TokenRecord | undefined> {
     if (refused.state === 'dead' || !this.renewer.renewable(refused)) {
       // A wall that went on letting this person pass would leave them no way to sign in again.
-      if (refused.state === 'live') await this.store.markDead(key, refused);
+      const known = refused.state === 'live' && (await this.store.markDead(key, refused));
+      const newer = known ? undefined : await this.storedSince(key, refused);
+      if (newer) return newer;
       throw new SignInRequiredError('The sign-in has expired. Sign in again.');
     }
     if (refused.afterRefusal && refused.ageMs < REFUSED_AGAIN_MS) return undefined;
@@ -242,19 +270,20 @@ export class TokenService {
     return result.record;
   }
 
+  /** What another process stored after this record: tokens adopted anew, or a late renewal. */
+  private async storedSince(key: string, { commitId }: TokenRecord): Promise<TokenRecord | undefined> {
+    const record = (await this.read(key))?.record;
+    return record?.state === 'live' && record.commitId !== commitId ? record : undefined;
+  }
+
   private async read(key: string): Promise<Reading | undefined> {
     const unsaved = this.recent.unsaved(key);
     if (unsaved) return unsaved;
     const at = this.clock.now();
     const record = await this.store.read(key);
     if (!record || record.clientID !== this.options.clientID) return undefined;
-    const ahead = this.recent.ahead(key, record, at);
-    return ahead ? await this.offerAgain(key, ahead) : { record, at };
-  }
-
-  /** The store forgot a renewal that it had acknowledged (failover): it gets it again. */
-  private async offerAgain(key: string, renewal: Renewal): Promise<Reading | undefined> {
-    const answer = await this.recent.save(this.store, key, renewal, this.clock.now());
+    const answer = await this.recent.offerAgain(key, record);
+    if (!answer) return { record, at };
     return answer.kind === 'gone' ? undefined : { record: answer.record, at: this.clock.now() };
   }
 
@@ -265,7 +294,7 @@ export class TokenService {
   private renewBehind(key: string, record: TokenRecord): void {
     if (this.running.has(key) || this.renewer.isDeferred(key)) return;
     // Whatever goes wrong is published; the request at hand has a token that lives.
-    this.start(key, record, false).result.catch(() => undefined);
+    this.start(key, record, false);
   }
 
   private async renewedOrStillValid(key: string, reading: Reading): Promise<TokenRecord> {
@@ -300,11 +329,22 @@ export class TokenService {
 
   private start(key: string, seen: TokenRecord, afterRefusal: boolean): Running {
     const result = this.renewer.renew(key, seen, afterRefusal).finally(() => this.running.delete(key));
-    result.catch(() => undefined); // waiters may all have left
+    result.catch(() => undefined); // waiters may all have left, or there were none
     const running: Running = { result, waiters: 0 };
     this.running.set(key, running);
     return running;
   }
+}
+
+/** @throws ConfigError */
+function checkRefused(options: AccessTokenOptions): void {
+  const check = new OptionCheck('accessToken');
+  check.object(options, 'write { refused: accessToken }, with the token that the API has refused, or leave it out.');
+  check.known(options, ['refused']);
+  // A status, or a flag, would be no token of anybody, and the refused one be answered again.
+  if (options.refused !== undefined)
+    check.text('refused', options.refused, 'write the token that the API has refused.');
+  check.done();
 }
 
 /** Names that applications choose never meet the random keys of sign-ins. */

@@ -1,4 +1,4 @@
-import { SparkError, UnavailableError } from '../errors.js';
+import { type GrantOutcome, SparkError, UnavailableError } from '../errors.js';
 import type { Seen, TokenOrigin, TokenRecord, Tokens } from './record.js';
 
 /** A record to begin with. */
@@ -14,6 +14,8 @@ export interface NewTokenRecord extends Tokens, TokenOrigin {
 export interface RenewedTokens extends Tokens {
   /** The API had refused the generation before. */
   readonly afterRefusal: boolean;
+  /** Root id of the record that was renewed. Absent: whatever record stands there now. */
+  readonly ofRootId?: string | undefined;
   /** For tokens that come from elsewhere in place of a renewal: the root id from now on. Absent: it stays. */
   readonly rootId?: string | undefined;
 }
@@ -37,7 +39,7 @@ export type CommitAnswer =
   | { readonly kind: 'gone' };
 
 /** How a claim ended without tokens. `unknown` (time-out, reset, 5xx, an unusable 200) is kept for the next holder. */
-export type Settlement = 'not-sent' | 'refused' | 'unknown';
+export type Settlement = GrantOutcome;
 
 /**
  * Where tokens live. A store decides each of these calls atomically for one key, over all processes, by **its own** clock,
@@ -63,6 +65,7 @@ export interface TokenStore {
    * Stores what the renewal of `generation` brought as generation + 1, makes the record live and ends every claim.
    * Compares the generation **only**, not the lease: a holder whose lease lapsed but whose POST succeeded has the only
    * refresh token that lives. A record *behind* `generation` is a store that lost a write (failover): it is overwritten.
+   * One of another root than `ofRootId` holds other tokens, stored after ours were removed: `stale`, at any generation.
    */
   commit(
     key: string,
@@ -86,6 +89,9 @@ export interface TokenStore {
    */
   once?(name: string, callId: string, ttlMs: number): Promise<boolean>;
 }
+
+/** What no back-off is longer than, in milliseconds. */
+export const MAX_BACKOFF_MS = 5 * 60 * 1_000;
 
 /** Default time that a record is kept after its last use: 30 days, in milliseconds. */
 export const DEFAULT_TTL_MS = 30 * 24 * 60 * 60 * 1_000;

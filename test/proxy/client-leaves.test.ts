@@ -50,6 +50,22 @@ describe('a client that leaves', () => {
     expect(errors).toEqual([]);
   });
 
+  // Node never tells the answer of a request that waits for its turn on its connection.
+  it('with a request that it sent behind another: the API is told of both', async () => {
+    const open = new Set<Socket>();
+    const upstream = await startRawUpstream((socket) => {
+      open.add(socket.once('close', () => open.delete(socket)));
+    });
+    const { url } = await startProxy({ target: upstream.url });
+    const client = dial(url);
+    client.write(HEAD('GET') + HEAD('GET') + HEAD('GET'));
+    await until(() => open.size === 3);
+
+    client.destroy();
+
+    await until(() => open.size === 0);
+  });
+
   it('amid a form that stands for the query: nothing goes up, and nobody is told', async () => {
     const upstream = await startUpstream();
     let came = false;

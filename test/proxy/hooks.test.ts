@@ -214,3 +214,31 @@ describe('onResponse', () => {
     expect(() => kept?.set('X-Late', 'yes')).toThrow('edit them before the hook is done');
   });
 });
+
+describe('onResponse that is async', () => {
+  it.each([
+    ['ends well', async () => undefined],
+    ['rejects', async () => Promise.reject(new Error('no'))],
+  ])('is refused, and ends no process where it %s', async (_what, answer) => {
+    const { url } = await proxyWith({ onResponse: answer as () => void });
+
+    const { status, json } = await call(`${url}/spark/v1/listings`);
+
+    expect(status).toBe(500);
+    expect(json.D).toMatchObject({ Error: 'config', Message: expect.stringContaining('leave out async') });
+  });
+});
+
+// A reporter that is away itself.
+it('an onError that rejects ends no process, and what it says is warned of', async () => {
+  const warn = jest.spyOn(process, 'emitWarning').mockReturnValue();
+  const { url } = await proxyWith({ onError: async () => Promise.reject(new Error('the reporter is away')) });
+
+  const { status } = await call(`${url}/spark/v1/oauth2`);
+
+  expect(status).toBe(403);
+  expect(warn.mock.calls).toEqual([
+    [expect.stringContaining('the reporter is away'), expect.objectContaining({ code: 'SPARK_ON_ERROR' })],
+  ]);
+  warn.mockRestore();
+});

@@ -70,6 +70,18 @@ describe('request headers', () => {
     expect(seen?.rawHeaders.join('\n')).toContain(line.replace(': ', '\n'));
   });
 
+  // What a refusal says decides whether the token is renewed, and browsers accept what Node 20 can't read.
+  it.each([
+    ['gzip, deflate, br, zstd', 'gzip, deflate, br'],
+    ['zstd;q=1.0, BR;q=0.8 , x-gzip', 'BR;q=0.8 , x-gzip'],
+    ['zstd', 'identity'],
+    ['*', 'identity'],
+  ])('sends up codings that it can read itself: of %s %s', async (accepted, expected) => {
+    const seen = await sent([`Accept-Encoding: ${accepted}`]);
+
+    expect(seen?.headers['accept-encoding']).toBe(expected);
+  });
+
   it("brings the session's token and the application's user agent, whatever the client brings", async () => {
     const seen = await sent([
       'Authorization: OAuth mine',

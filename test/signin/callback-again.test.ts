@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   RedisTokenStore,
   type SparkAuthenticateOptions,
@@ -53,6 +54,24 @@ describe('a callback that comes twice at the same time', () => {
     const replies = await Promise.all([1, 2].map(() => new Visitor(url).page(path).set('Cookie', cookie)));
     for (const { status, text } of replies) expect([status, text]).toEqual([403, expect.stringContaining('over')]);
     expect(spark.grants()).toHaveLength(1);
+  });
+
+  // It would have been sent on, to a page that asks it to sign in again.
+  it('waits for the first, which still asks a state store', async () => {
+    const store = {
+      store: (_req: unknown, done: (error: null, state: string) => void): void => done(null, 'a-handle'),
+      verify: (_req: unknown, _state: string, done: (error: null, ok: boolean) => void): void => {
+        setTimeout(() => done(null, false), 200);
+      },
+    };
+    const { url } = await startApp({ strategy: { store: store as never } });
+    const { cookie, path } = await kept(url);
+    const first = new Visitor(url).page(path).set('Cookie', cookie);
+    const [one, two] = await Promise.all([
+      first,
+      delay(50).then(() => new Visitor(url).page(path).set('Cookie', cookie)),
+    ]);
+    expect([one.status, two.status]).toEqual([403, 403]);
   });
 
   it('leads to the page when the first is refused, but the person has signed in in another tab', async () => {

@@ -463,6 +463,23 @@ describe('the session link', () => {
     await expect(strategy.adopt(' ', { accessToken: 'one' })).rejects.toMatchObject({ name: 'ConfigError' });
   });
 
+  // It counted as one that can be renewed: each renewal would be refused, and nobody be asked to sign in.
+  it('takes a blank refresh token for none', async () => {
+    const { url } = await startApp({
+      routes: (app, passport, strategy) => {
+        withLocal(app, passport, strategy);
+        app.get('/adopt', async (req, res) => {
+          await strategy.adopt(req, { access_token: 'one', refresh_token: '', expires_in: 60 });
+          res.json({});
+        });
+      },
+    });
+    const { agent } = new Visitor(url);
+    await agent.get('/local/somebody');
+    await agent.get('/adopt');
+    expect((await agent.get('/status')).body.status).toMatchObject({ state: 'live', renewable: false });
+  });
+
   it('is refused with a reason where there is no session', async () => {
     const tokenStore = new WatchedStore();
     const { strategy } = await startApp({ strategy: { tokenStore } });

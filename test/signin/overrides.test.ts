@@ -19,6 +19,8 @@ class OwnStrategy extends SparkStrategy {
   }
 }
 
+const ANSWER = { status: 200, body: { access_token: 'one' } };
+
 interface SeenGrant {
   readonly headers: IncomingHttpHeaders;
   readonly body: Record<string, unknown>;
@@ -33,7 +35,8 @@ interface OwnApp {
 /** An application with a subclass on routes, and a token endpoint of its own that answers `answer`. */
 async function start(
   more: Partial<SparkStrategyOptions> = {},
-  answer: { readonly status: number; readonly body: object } = { status: 200, body: { access_token: 'one' } },
+  answer: { readonly status: number; readonly body: object } = ANSWER,
+  Strategy: typeof OwnStrategy = OwnStrategy,
 ): Promise<OwnApp> {
   const grants: SeenGrant[] = [];
   const errors: Error[] = [];
@@ -55,10 +58,7 @@ async function start(
         ...more,
         passReqToCallback: false,
       };
-      passport.use(
-        'own',
-        new OwnStrategy(options, (_a, _r, _profile, done) => done(null, { id: 'one' } as Express.User)),
-      );
+      passport.use('own', new Strategy(options, (_a, _r, _profile, done) => done(null, { id: 'one' } as Express.User)));
       app.get('/login', passport.authenticate('own', { prompt: 'login' }));
       app.get('/auth/spark/callback', passport.authenticate('own', { audience: 'us' } as object), (_req, res) => {
         res.json({});
@@ -121,4 +121,48 @@ it('gives a store with five parameters the PKCE verifier to keep, and sends what
     createHash('sha256').update(String(verifier)).digest('base64url'),
   );
   expect(grants).toMatchObject([{ body: { code_verifier: verifier } }]);
+});
+
+// A rejection that nobody looked at ended the process, and left the browser without an answer.
+describe('functions of the application that are async', () => {
+  const away = async (): Promise<never> => Promise.reject(new Error('the database is away'));
+
+  it('err when the userProfile of a subclass rejects', async () => {
+    class Subclass extends OwnStrategy {
+      override userProfile = away;
+    }
+    const { person, errors } = await start({ skipUserProfile: false }, ANSWER, Subclass);
+    expect((await person.signIn('/login')).status).toBe(500);
+    expect(errors.map(({ message }) => message)).toEqual(['the database is away']);
+  });
+
+  it.each([
+    ['store', { store: async (_req: unknown, _done: unknown) => away(), verify: () => undefined }],
+    [
+      'verify',
+      {
+        store: (_req: unknown, done: (error: null, state: string) => void): void => done(null, 'a-handle'),
+        verify: async (_req: unknown, _state: string, _done: unknown) => away(),
+      },
+    ],
+  ])('err when the %s of a state store rejects', async (_method, store) => {
+    const { person, errors } = await start({ store: store as never });
+    const away = await person.page('/login');
+    const last = away.status === 302 ? await person.back(await answerSpark(String(away.headers.location))) : away;
+    expect(last.status).toBe(500);
+    expect(errors.map(({ message }) => message)).toEqual(['the database is away']);
+  });
+
+  it('are waited for when skipUserProfile takes its time to say no', async () => {
+    const asked: string[] = [];
+    class Subclass extends OwnStrategy {
+      override userProfile(accessToken: string, done: (error?: unknown) => void): void {
+        asked.push(accessToken);
+        done();
+      }
+    }
+    const { person } = await start({ skipUserProfile: (async () => false) as never }, ANSWER, Subclass);
+    expect((await person.signIn('/login')).status).toBe(200);
+    expect(asked).toEqual(['one']);
+  });
 });

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { SparkAuthenticateOptions } from '../../src/index.js';
 import { startApp } from '../support/app.js';
 import { serve } from '../support/server.js';
@@ -50,7 +51,15 @@ describe('discoverPortal', () => {
     expect(await strategy.discoverPortal({ tokenKey: 'office' })).toEqual(portal);
     expect(await strategy.discoverPortal(accessToken)).toEqual(portal);
     await expect(strategy.discoverPortal({ tokenKey: 'nobody' })).rejects.toMatchObject({ code: 'sign_in_required' });
-    await expect(strategy.discoverPortal('no token')).rejects.toMatchObject({ code: 'system_failed', status: 502 });
+    await expect(strategy.discoverPortal('no-token')).rejects.toMatchObject({ code: 'system_failed', status: 502 });
+  });
+
+  // The HTTP client's own error quotes the header.
+  it('refuses a token that no header may hold, and does not show it', async () => {
+    const { strategy } = await startApp();
+    const error: unknown = await strategy.discoverPortal('hush\nhush').catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ name: 'ConfigError', message: expect.stringContaining('without a line break') });
+    expect(inspect(error, { showHidden: true })).not.toContain('hush');
   });
 
   it.each([undefined, {}, { tokenKey: 5 }, 5])('says what to ask it with: %j', async (from) => {

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { MemoryTokenStore, type SparkAuthenticateOptions } from '../../src/index.js';
 import { Once } from '../../src/signin/once.js';
-import { Attempts, safeReturnTo } from '../../src/signin/transaction.js';
+import { safeReturnTo } from '../../src/signin/return-to.js';
+import { Attempts } from '../../src/signin/transaction.js';
 import { CLIENT, startApp } from '../support/app.js';
 import { answerSpark, Visitor } from '../support/visitor.js';
 
@@ -73,7 +74,6 @@ describe('an unsafe page', () => {
       flow: 'oauth2',
       redirectURI: `${url}/auth/spark/callback`,
       returnTo: '//evil.example.com',
-      wall: true,
     });
     const person = new Visitor(url);
     const away = new URL((await person.page('/page')).headers.location as string);

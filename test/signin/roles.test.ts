@@ -267,6 +267,34 @@ describe('a wall that is told a role', () => {
     }
   });
 
+  it('knows a portal in whatever case it is written, as Spark does, and one without a name by its address', async () => {
+    const { url } = await startApp({
+      routes: (app, passport, { apiURL }) => {
+        const portals = {
+          '/lower': 'myportal',
+          '/upper': 'MyPortal',
+          '/one': { name: undefined, authorizationURL: `${apiURL}/auth/vow?of=one` },
+          '/two': { name: undefined, authorizationURL: `${apiURL}/auth/vow?of=two` },
+        };
+        for (const [path, portal] of Object.entries(portals))
+          app.use(path, passport.authenticate('spark', { role: 'vow', portal } as object), (_req, res) => res.json({}));
+        app.get('/auth/spark/callback', passport.authenticate('spark', { wall: true } as object));
+      },
+    });
+    const passed = async (path: string): Promise<string[]> => {
+      const person = new Visitor(url);
+      await person.signIn(path, { username: 'consumer' });
+      const pages = ['/lower', '/upper', '/one', '/two'];
+      const statuses = await Promise.all(pages.map(async (page) => (await person.page(page)).status));
+      return pages.filter((_page, i) => statuses[i] === 200);
+    };
+
+    expect(await passed('/lower')).toEqual(['/lower', '/upper']);
+    expect(await passed('/upper')).toEqual(['/lower', '/upper']);
+    expect(await passed('/one')).toEqual(['/one']);
+    expect(await passed('/two')).toEqual(['/two']);
+  });
+
   it('lets in people of whose tokens no role is known', async () => {
     class Roleless extends MemoryTokenStore {
       override async read(key: string): ReturnType<MemoryTokenStore['read']> {

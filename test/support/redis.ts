@@ -3,13 +3,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Redis } from 'ioredis';
+import { Redis, type RedisOptions } from 'ioredis';
 
 export interface RedisServer {
   /** Path of its Unix socket, which clients take in place of a URL: no port that somebody else could have. */
   readonly socket: string;
   /** A client that is closed with the server. */
-  connect(options?: { readonly enableAutoPipelining: boolean }): Redis;
+  connect(options?: Pick<RedisOptions, 'enableAutoPipelining' | 'stringNumbers'>): Redis;
   /** From now on it keeps its connections and answers nothing. */
   freeze(): void;
   stop(): Promise<void>;
@@ -27,7 +27,7 @@ export async function startRedis(): Promise<RedisServer> {
     server.once('error', () => reject(new Error('redis-server is not on the PATH: run `npm run setup` first')));
   });
   const clients: Redis[] = [];
-  const connect = (options = { enableAutoPipelining: false }): Redis => {
+  const connect: RedisServer['connect'] = (options = {}) => {
     const client = new Redis(socket, { retryStrategy: () => 20, ...options });
     client.on('error', () => undefined); // while the server starts, and in tests that stop it
     clients.push(client);

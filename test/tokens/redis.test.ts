@@ -61,6 +61,58 @@ describe('RedisTokenStore', () => {
     expect(await client.pttl('spark:token:office')).toBe(-1);
   });
 
+  // What docs/tokens.md advises against lost writes must not take everybody's access when the one replica is lost.
+  it('reads on while Redis takes no writes for want of replicas', async () => {
+    const client = redis.connect();
+    const store = new RedisTokenStore(client, { cacheMs: 0 });
+    await store.create('one', TOKENS);
+    await client.config('SET', 'min-replicas-to-write', '1');
+
+    expect(await store.read('one')).toMatchObject({ accessToken: 'access-secret' });
+    await expect(store.create('two', TOKENS)).rejects.toMatchObject({ code: 'store_unavailable' });
+  });
+
+  // After a failover nothing that it says need be true any more.
+  it('reads nothing from a Redis that has become a replica', async () => {
+    const client = redis.connect();
+    const store = new RedisTokenStore(client, { cacheMs: 0 });
+    await store.create('one', TOKENS);
+    await client.replicaof('127.0.0.1', '1');
+
+    await expect(store.read('one')).rejects.toMatchObject({ code: 'store_unavailable' });
+  });
+
+  // A master whose clock ran ahead, before a failover.
+  it.each([
+    ['a lease', { ca: 'other attempt', cl: 'later' }],
+    ['a back-off', { bo: 'later' }],
+  ])(
+    'waits for no end of %s that lies further off than any is given',
+    async (_what, fields: Record<string, string>) => {
+      const client = redis.connect();
+      const store = new RedisTokenStore(client);
+      await store.create('one', TOKENS);
+      const later = String(Date.now() + 3_600_000);
+      for (const [name, value] of Object.entries(fields))
+        await client.hset('spark:token:one', name, value === 'later' ? later : value);
+
+      expect(await store.claim('one', { generation: 0, commitId: 'first' }, 'attempt', 10_000)).toMatchObject({
+        kind: 'granted',
+        outcomeUnknown: 'ca' in fields,
+      });
+    },
+  );
+
+  it('understands a client that gives numbers as texts', async () => {
+    const store = new RedisTokenStore(redis.connect({ stringNumbers: true }));
+    expect(await store.create('one', TOKENS)).toBe(true);
+    expect(await store.once('callback', 'call', 1_000)).toBe(true);
+    expect(await store.once('callback', 'another call', 1_000)).toBe(false);
+    await store.claim('one', { generation: 0, commitId: 'first' }, 'attempt', 10_000);
+    expect(await store.extend('one', 'attempt', 10_000)).toBe(true);
+    expect(await store.markDead('one', { generation: 0, commitId: 'first' })).toBe(true);
+  });
+
   it('goes on when Redis has forgotten its scripts', async () => {
     const client = redis.connect();
     const store = new RedisTokenStore(client);

@@ -18,6 +18,7 @@ import {
   UnavailableError,
 } from '../../src/index.js';
 import { SPARK_UPSTREAM } from '../../src/platform.js';
+import { until } from '../emulator/start.js';
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
 
@@ -549,6 +550,34 @@ it('waits for the process that spent the refresh token before it calls a sign-in
   expect(await token()).toBe('of the late process');
 });
 
+// Its lease lapsed before its request was answered, and the next process was served first: it has the tokens, or will.
+it('does not call a sign-in over while another process is at renewing it', async () => {
+  let calledOver = false;
+  const noted = (): boolean => {
+    calledOver = true;
+    return false;
+  };
+  const answers: ((tokens?: Tokens) => void)[] = [];
+  const renew = (): Promise<Tokens> =>
+    new Promise((resolve, reject) =>
+      answers.push((tokens) => (tokens ? resolve(tokens) : reject(new TokenError('spent', 'invalid_grant')))),
+    );
+  const { service, another, key, age } = await bench({}, { renew, wrap: (store) => failing(store, 'markDead', noted) });
+  age(DAY_MS);
+  const first = service.accessToken(key);
+  await until(() => answers.length === 1);
+  age(11_000);
+  const second = another().accessToken(key);
+  await until(() => answers.length === 2);
+
+  answers[0]?.();
+  await delay(250);
+  answers[1]?.({ accessToken: 'of the second', refreshToken: 'next', lifetimeMs: DAY_MS });
+
+  expect(await Promise.all([first, second])).toEqual(['of the second', 'of the second']);
+  expect(calledOver).toBe(false);
+});
+
 describe('a store that fails', () => {
   it('keeps renewed tokens, serves them, and stores them when the store is back', async () => {
     let away = false;
@@ -879,6 +908,51 @@ it('treats the record of another client as absent', async () => {
   expect(await other.remove(key)).toBeUndefined(); // else it would revoke them
 });
 
+describe('an access token that the API refused a caller who sends it by itself', () => {
+  it('is renewed, and not answered again', async () => {
+    const { spark, service, key } = await bench();
+    const refused = await service.accessToken(key);
+
+    const next = await service.accessToken(key, { refused });
+
+    expect(next).not.toBe(refused);
+    expect(await service.accessToken(key)).toBe(next);
+    expect(spark.grants('refresh_token')).toHaveLength(1);
+  });
+
+  it('is not renewed where that has happened meanwhile', async () => {
+    const { spark, service, key } = await bench();
+    const refused = await service.accessToken(key);
+    const next = await service.accessToken(key, { refused });
+
+    expect(await service.accessToken(key, { refused })).toBe(next);
+    expect(spark.grants('refresh_token')).toHaveLength(1);
+  });
+
+  it('asks for a new sign-in, and spends nothing, where it was renewed a moment ago', async () => {
+    const { spark, service, key } = await bench();
+    const next = await service.accessToken(key, { refused: await service.accessToken(key) });
+
+    const error: unknown = await service.accessToken(key, { refused: next }).catch((reason: unknown) => reason);
+
+    expect(error).toBeInstanceOf(SignInRequiredError);
+    expect(spark.grants('refresh_token')).toHaveLength(1);
+    expect(await service.accessToken(key)).toBe(next); // what else it may be good for is not ours to say
+  });
+
+  it.each([
+    [{ refused: 401 }, '"refused" is of type number; write the token that the API has refused.'],
+    [{ Refused: 'hush' }, 'did you mean "refused"?'],
+    [null, 'the options are null; write { refused: accessToken }'],
+  ])('is told as a text: %j', async (options, problem) => {
+    const { service, key } = await bench();
+    const error: unknown = await service.accessToken(key, options as object).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(ConfigError);
+    expect(String(error)).toContain(problem);
+    expect(String(error)).not.toContain('hush');
+  });
+});
+
 describe('tokens that were issued beforehand', () => {
   const tokens = { accessToken: 'issued', refreshToken: 'issued refresh', lifetimeMs: DAY_MS };
 
@@ -901,6 +975,17 @@ describe('tokens that were issued beforehand', () => {
     expect(await store.read('adopted:office')).toMatchObject({ accessToken: 'second', generation: 1 });
   });
 
+  it('are removed by their name, in every process, and answered for what has to be revoked', async () => {
+    const { service, another } = await bench();
+    await service.adopt('office', tokens);
+
+    expect(await another().removeAdopted('office')).toMatchObject(tokens);
+
+    await expect(service.accessToken('adopted:office')).rejects.toBeInstanceOf(SignInRequiredError);
+    expect(await service.removeAdopted('office')).toBeUndefined();
+    await expect(service.removeAdopted(' ')).rejects.toThrow('"name" is blank; write the name');
+  });
+
   it.each([
     [
       'an answer of the token endpoint',
@@ -920,6 +1005,11 @@ describe('tokens that were issued beforehand', () => {
     ],
     ['no refresh token, written as null', { ...tokens, refreshToken: null }, ['"refreshToken" is null; write']],
     [
+      'a refresh token with the end of its line',
+      { accessToken: 'hush', refreshToken: 'hush\n' },
+      ['"refreshToken" holds characters that no token may'],
+    ],
+    [
       'a lifetime of another name',
       { accessToken: 'hush', lifetimeMS: 5 },
       ['"lifetimeMS" is not an option; did you mean "lifetimeMs"?'],
@@ -934,6 +1024,37 @@ describe('tokens that were issued beforehand', () => {
     for (const problem of problems) expect(String(error)).toContain(problem);
     expect(String(error)).not.toContain('hush');
     expect(await store.read('adopted:office')).toBeUndefined();
+  });
+
+  // Renewed or not, they are the tokens of another account.
+  it('are not overwritten by a renewal of tokens that were removed meanwhile', async () => {
+    let answer: (tokens: Tokens) => void = () => undefined;
+    const renew = (): Promise<Tokens> => new Promise((resolve) => (answer = resolve));
+    const { service, another, age } = await bench({}, { renew });
+    await service.adopt('office', { ...tokens, accessToken: 'of the account before' });
+    age(DAY_MS);
+    const waiting = service.accessToken('adopted:office');
+    await delay(20);
+    await another().removeAdopted('office');
+    await another().adopt('office', { ...tokens, accessToken: 'of the next account' });
+
+    answer({ ...tokens, accessToken: 'renewed for the account before' });
+
+    expect(await waiting).toBe('of the next account');
+    expect(await another().accessToken('adopted:office')).toBe('of the next account');
+  });
+
+  // The API has ended the old ones, of which this request holds one still.
+  it('are used by a request whose tokens were replaced meanwhile', async () => {
+    const { service, another } = await bench();
+    await service.adopt('office', { accessToken: 'old' });
+
+    const sent = await service.use('adopted:office', async ({ accessToken }) => {
+      if (accessToken === 'old') await another().adopt('office', { accessToken: 'new' }, { replace: true });
+      return { value: accessToken, expired: accessToken === 'old', replayable: true };
+    });
+
+    expect(sent).toBe('new');
   });
 
   it.each([
