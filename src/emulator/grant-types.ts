@@ -87,7 +87,8 @@ function exchangeCode(state: EmulatorState, client: Client, parameters: Readonly
 
 function exchangeRefreshToken(state: EmulatorState, client: Client, parameters: ReadonlyMap<string, string>): Given {
   const refreshToken = required(parameters, 'refresh_token');
-  const redirectURI = parameters.get('redirect_uri');
+  const needed = state.settings.refreshNeedsRedirectURI;
+  const redirectURI = needed ? required(parameters, 'redirect_uri') : parameters.get('redirect_uri');
   // Checked first: a refusal must not spend the token.
   if (redirectURI !== undefined && !isRegisteredDomain(client, redirectURI)) throw redirectMismatch();
   const refreshed = state.tokens.refresh(refreshToken, client.id);

@@ -114,6 +114,17 @@ describe('an authorization code', () => {
 });
 
 describe('a refresh', () => {
+  it('needs the redirect URI where the option says so, and is not spent by a refusal', async () => {
+    const spark = await startEmulator({ refreshNeedsRedirectURI: true });
+    const { refresh_token } = await spark.tokensOf('agent');
+    const refresh = { grant_type: 'refresh_token', refresh_token };
+
+    const [status, error] = await refusal(await spark.grant(refresh));
+
+    expect([status, error]).toEqual([400, 'invalid_request']);
+    await spark.tokens({ ...refresh, redirect_uri: CALLBACK });
+  });
+
   it('may leave out the redirect URI or name another one of the registered domain', async () => {
     const spark = await startEmulator({
       clients: [{ id: 'emulator-client', secret: 'emulator-secret', redirectURIs: ['https://app.example.com/cb'] }],
