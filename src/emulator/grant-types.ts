@@ -1,4 +1,5 @@
 import { admit, type Client, type Door, type Grantee } from './people.js';
+import { isVerified } from './pkce.js';
 import { isRegisteredDomain } from './redirect-uri.js';
 import type { Settings } from './settings.js';
 import type { EmulatorState } from './state.js';
@@ -81,6 +82,7 @@ function exchangeCode(state: EmulatorState, client: Client, parameters: Readonly
   const issued = state.codes.find(code, client.id);
   if (issued === null) throw invalidGrant();
   if (issued.redirectURI !== redirectURI) throw redirectMismatch();
+  if (!isVerified(issued.challenge, parameters.get('code_verifier'))) throw invalidGrant();
   state.codes.spend(code);
   return { grantee: issued.grantee, tokens: state.tokens.issue(issued.grantee) };
 }
