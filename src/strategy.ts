@@ -146,7 +146,7 @@ export class SparkStrategy extends OAuth2Strategy {
       settings.tokenURL,
       headers,
     );
-    oauth2.useEndpoint(endpoint);
+    oauth2.useEndpoint(endpoint, callback);
     this._oauth2 = oauth2;
     this.tokens = new TokenService({
       store: settings.tokenStore,

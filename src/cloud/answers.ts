@@ -29,8 +29,11 @@ function lifetimeUntil(expiresAt: unknown, now: number): number | undefined {
   return lifetimeFrom(seconds); // a date that is missing, past or unreadable counts as a lifetime that is
 }
 
-/** What the cloud was asked with: it decides what a refusal means. */
-export type AskedWith = 'password' | 'auth token' | 'refresh token' | 'otp';
+/**
+ * What the cloud was asked with: it decides what a refusal means. `password`: a sign-in. `account`: name and password in
+ * HTTP Basic, and the one-time code where the account has one.
+ */
+export type AskedWith = 'password' | 'account' | 'access token' | 'auth token' | 'refresh token' | 'otp';
 
 const CREDENTIALS_REFUSED: ReadonlySet<unknown> = new Set([
   'invalid_grant',
@@ -51,6 +54,14 @@ export function cloudRefusal(
   if (status < 400 || status >= 500 || error === 'invalid_client') return undefined;
   const refused = status === 401 || CREDENTIALS_REFUSED.has(error);
   switch (asked) {
+    case 'account':
+      // No MfaRequiredError: its challenge finishes a sign-in, and here is none.
+      if (error === 'mfa_required') return new CloudError('otp_required');
+      return error === 'invalid_otp'
+        ? new CloudError('wrong_otp')
+        : cloudRefusal('password', { error }, status, retryAfterMs);
+    case 'access token':
+      return status === 403 ? new CloudError('forbidden') : undefined;
     case 'password':
       if (ACCOUNT_UNKNOWN.has(error)) return new CloudError('unknown_account');
       return refused ? new CloudError('wrong_password') : undefined;

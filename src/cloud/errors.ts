@@ -2,14 +2,17 @@ import { TokenError } from '../errors.js';
 
 /**
  * Why the cloud said no. `wrong_password` also stands for an account that does not exist, where the cloud keeps that to
- * itself (today's does).
+ * itself (today's does). `otp_required`: say the one-time code with name and password. `forbidden`: the access token is
+ * good, but not for this.
  */
 export type CloudErrorCode =
   | 'wrong_password'
   | 'unknown_account'
   | 'auth_token_expired'
   | 'wrong_otp'
+  | 'otp_required'
   | 'mfa_expired'
+  | 'forbidden'
   | 'token_not_found'
   | 'rate_limited';
 
@@ -18,7 +21,9 @@ const STATUS: Readonly<Record<CloudErrorCode, number>> = {
   unknown_account: 401,
   auth_token_expired: 401,
   wrong_otp: 401,
+  otp_required: 401,
   mfa_expired: 401,
+  forbidden: 403,
   token_not_found: 404,
   rate_limited: 429,
 };
@@ -28,7 +33,9 @@ const MESSAGES: Readonly<Record<CloudErrorCode, string>> = {
   unknown_account: 'There is no account with this name.',
   auth_token_expired: 'The sign-in has expired. Sign in again.',
   wrong_otp: 'The one-time code is not right.',
+  otp_required: 'The account asks for a one-time code too.',
   mfa_expired: 'The one-time code came too late. Sign in again.',
+  forbidden: 'The cloud does not allow this sign-in to do that.',
   token_not_found: 'The account has no such token.',
   rate_limited: 'The cloud asked to slow down.',
 };
@@ -47,9 +54,14 @@ export class CloudError extends TokenError {
   }
 }
 
-/** What finishes a sign-in that needs a second factor. Secret: keep it in the session, and take it out afterwards. */
+/**
+ * What finishes a sign-in that needs a second factor. Keep it in the session, never in the form, and take it out when it is
+ * used: it is secret, and who could change `username` would sign in as somebody else.
+ */
 export interface MfaChallenge {
+  /** The cloud's `mfa_token`, which stands for the password that was right. The cloud decides how long it lives. */
   readonly mfaToken: string;
+  /** The account's e-mail address, as it was typed: who signs in when the code is right. */
   readonly username: string;
 }
 

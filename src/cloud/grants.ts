@@ -7,10 +7,13 @@ import { type AskedWith, cloudRefusal, readAccessToken, readAuthToken } from './
 import { CloudError, type MfaChallenge, MfaRequiredError } from './errors.js';
 import type { CloudSettings } from './options.js';
 
-/** What a sign-in brought: who it is, tokens, and the way that they are renewed. */
+/** What a sign-in brought. Secret: it holds tokens. */
 export interface CloudSignIn {
+  /** The account's e-mail address, as the cloud spells it where it says it, else as it was typed. */
   readonly username: string;
+  /** Access token, its lifetime in milliseconds, and what renews it: a refresh token, or with way `session` the `auth_token`. */
   readonly tokens: Tokens;
+  /** How the tokens are renewed. */
   readonly way: CloudWay;
 }
 

@@ -20,9 +20,11 @@ export interface SparkCloudStrategyOptions {
   readonly clientID?: string | undefined;
   /** Default `particle-api`. */
   readonly clientSecret?: string | undefined;
-  /** Fields of the sign-in form. Default `username`, `password`, `otp`. */
+  /** Field of the sign-in form with the account's e-mail address. Default `username`. */
   readonly usernameField?: string | undefined;
+  /** Field with the password. Default `password`. */
   readonly passwordField?: string | undefined;
+  /** Field of the second form, with the one-time code. Default `otp`. */
   readonly otpField?: string | undefined;
   /** Where tokens live. Default `new MemoryTokenStore()`: for one process. */
   readonly tokenStore?: TokenStore | undefined;
@@ -30,6 +32,7 @@ export interface SparkCloudStrategyOptions {
   readonly sessionKey?: string | undefined;
   /** Where the application is reached: its pages may call the proxy. Default: decided by `Sec-Fetch-Site` alone. */
   readonly origin?: string | undefined;
+  /** The verify function gets the request first: `(req, profile, done)`. Default false. */
   readonly passReqToCallback?: boolean | undefined;
   /** Deadline of one request to the cloud, in milliseconds. Default 30 000. */
   readonly timeoutMs?: number | undefined;

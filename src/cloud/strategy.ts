@@ -41,7 +41,10 @@ export type CloudVerifyFunctionWithRequest = CloudVerifyWithRequest['verify'];
 
 /** Options of one call: `passport.authenticate('spark-cloud', { … })`. Passport's own go along. */
 export interface CloudAuthenticateOptions extends AuthenticateOptions {
-  /** The second step of a sign-in: the challenge of `MfaRequiredError`; the form then holds the one-time code alone. */
+  /**
+   * The second step of a sign-in: the challenge of `MfaRequiredError`; the form then holds the one-time code alone.
+   * Default: the first step.
+   */
   readonly challenge?: MfaChallenge | undefined;
 }
 
@@ -102,20 +105,40 @@ export class SparkCloudStrategy extends Strategy {
   }
 
   /**
+   * Signs in by name and password without `passport.authenticate`, for account linking: hand the answer to {@link adopt}.
+   * The password is not kept.
+   * @throws CloudError `wrong_password`, `unknown_account`, `rate_limited`; MfaRequiredError, whose challenge is for
+   * {@link finishMfa}; TokenError the cloud gave no tokens for another reason, or could not be reached
+   */
+  async signIn({ username, password }: Omit<AccountCredentials, 'otp'>): Promise<CloudSignIn> {
+    return await this.grants.signIn(username, password);
+  }
+
+  /**
    * Finishes a sign-in that needs a second factor, where the application does that without `passport.authenticate`. Hand the
    * answer to {@link adopt}.
-   * @throws CloudError `wrong_otp`, `mfa_expired`, `rate_limited`
+   * @throws CloudError `wrong_otp`, `mfa_expired`, `rate_limited`; TokenError the cloud gave no tokens for another reason, or
+   * could not be reached
    */
   async finishMfa(challenge: MfaChallenge, otp: string): Promise<CloudSignIn> {
     return await this.grants.finishMfa(challenge, otp);
   }
 
-  /** Links a sign-in at the cloud to the user who is signed in to this session already (account linking). */
+  /**
+   * Links a sign-in at the cloud to the user who is signed in to this session already (account linking), in place of the one
+   * that was linked before.
+   * @throws SignInRequiredError nobody is signed in with Passport; UnavailableError there is no session, or the token store is
+   * away; ConfigError the session lives in the browser; what the session store says when it can't save
+   */
   async adopt(req: IncomingMessage, { tokens, way }: CloudSignIn): Promise<void> {
     await linkToPresentUser(req as PassportRequest, { tokens, origin: { grant: way } }, this);
   }
 
-  /** The signed-in person's devices. @throws SignInRequiredError, UnavailableError, CloudError, UpstreamError */
+  /**
+   * The signed-in person's devices.
+   * @throws SignInRequiredError nobody is signed in, or the cloud refuses the token after a renewal too; UnavailableError;
+   * CloudError `forbidden`, `rate_limited`; UpstreamError `cloud_failed`
+   */
   async listDevices(req: IncomingMessage): Promise<readonly CloudDevice[]> {
     const { expired, devices } = await this.tokens.use(this.keyOf(req), async ({ accessToken }) => {
       const value = await fetchDevices(this.settings, accessToken);
@@ -126,12 +149,20 @@ export class SparkCloudStrategy extends Strategy {
     return devices;
   }
 
-  /** Every access token of an account. Its e-mail address and password are asked for anew: they are not kept. @throws CloudError, UpstreamError */
+  /**
+   * Every access token of an account. Its e-mail address, password and one-time code are asked for anew: they are not kept.
+   * @throws CloudError `wrong_password`, `unknown_account`, `otp_required`, `wrong_otp`, `rate_limited`; UpstreamError
+   * `cloud_failed`
+   */
   async listTokens(credentials: AccountCredentials): Promise<readonly CloudToken[]> {
     return await fetchTokens(this.settings, credentials);
   }
 
-  /** Makes an access token of an account unusable. @throws CloudError `token_not_found`, `wrong_password`; UpstreamError */
+  /**
+   * Makes an access token of an account unusable.
+   * @throws CloudError `token_not_found`, `wrong_password`, `unknown_account`, `otp_required`, `wrong_otp`, `rate_limited`;
+   * UpstreamError `cloud_failed`
+   */
   async revokeToken(token: string, credentials: AccountCredentials): Promise<void> {
     await deleteToken(this.settings, token, credentials);
   }

@@ -4,10 +4,11 @@ import { answerDoor, refuseClient } from './door.js';
 import { queryOf, redirectTo } from './http.js';
 import { sendMessagePage } from './page.js';
 import { type Client, type Door, roleOfClient } from './people.js';
+import { challengeProblem, PKCE_PARAMETERS } from './pkce.js';
 import { appendQuery, fallbackURI, isRegistered } from './redirect-uri.js';
 import type { EmulatorState } from './state.js';
 
-const PARAMETERS = ['response_type', 'client_id', 'redirect_uri', 'state'] as const;
+const PARAMETERS = ['response_type', 'client_id', 'redirect_uri', 'state', ...PKCE_PARAMETERS] as const;
 
 /** `/oauth2`: sign-in of agents for Private and IDX keys. */
 export async function authorizeAgent(state: EmulatorState, req: Request, res: Response): Promise<Response> {
@@ -52,6 +53,8 @@ async function authorize(state: EmulatorState, req: Request, res: Response, door
   if (responseType !== 'code') {
     return refuse('unsupported_response_type', 'Parameter response_type must be "code"');
   }
+  const problem = challengeProblem(request);
+  if (problem !== undefined) return refuse('invalid_request', problem);
   if (roleOfClient(client, door) === null) {
     return refuse('unauthorized_client', 'The role of this key does not allow this sign-in');
   }
@@ -64,7 +67,7 @@ async function authorize(state: EmulatorState, req: Request, res: Response, door
       return value === null ? [] : [[name, value] as const];
     }),
     onAllow: (grantee) => {
-      const code = state.codes.issue(grantee, redirectURI);
+      const code = state.codes.issue({ grantee, redirectURI, challenge: request.get('code_challenge') });
       return redirectTo(res, appendQuery(redirectURI, [['code', code], ...echoedState(request)]));
     },
     onDeny: () => refuse('access_denied', 'The user denied you access'),

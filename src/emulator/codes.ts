@@ -10,6 +10,8 @@ export interface IssuedCode {
   readonly grantee: Grantee;
   /** The redirect URI of the sign-in (`openid.return_to` in the hybrid flow); the exchange must repeat it exactly. */
   readonly redirectURI: string;
+  /** PKCE's challenge, to which the exchange must bring the verifier; `null` where the sign-in had none. */
+  readonly challenge: string | null;
 }
 
 interface CodeRecord extends IssuedCode {
@@ -23,9 +25,9 @@ export class CodeBook {
 
   constructor(private readonly clock: EmulatorClock) {}
 
-  issue(grantee: Grantee, redirectURI: string): string {
+  issue(purpose: IssuedCode): string {
     const code = randomKey();
-    this.records.set(code, { grantee, redirectURI, expiresAt: this.clock.now() + CODE_LIFETIME_MS, spent: false });
+    this.records.set(code, { ...purpose, expiresAt: this.clock.now() + CODE_LIFETIME_MS, spent: false });
     return code;
   }
 

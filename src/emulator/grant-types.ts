@@ -1,4 +1,5 @@
 import { admit, type Client, type Door, type Grantee } from './people.js';
+import { isVerified } from './pkce.js';
 import { isRegisteredDomain } from './redirect-uri.js';
 import type { Settings } from './settings.js';
 import type { EmulatorState } from './state.js';
@@ -81,13 +82,15 @@ function exchangeCode(state: EmulatorState, client: Client, parameters: Readonly
   const issued = state.codes.find(code, client.id);
   if (issued === null) throw invalidGrant();
   if (issued.redirectURI !== redirectURI) throw redirectMismatch();
+  if (!isVerified(issued.challenge, parameters.get('code_verifier'))) throw invalidGrant();
   state.codes.spend(code);
   return { grantee: issued.grantee, tokens: state.tokens.issue(issued.grantee) };
 }
 
 function exchangeRefreshToken(state: EmulatorState, client: Client, parameters: ReadonlyMap<string, string>): Given {
   const refreshToken = required(parameters, 'refresh_token');
-  const redirectURI = parameters.get('redirect_uri');
+  const needed = state.settings.refreshNeedsRedirectURI;
+  const redirectURI = needed ? required(parameters, 'redirect_uri') : parameters.get('redirect_uri');
   // Checked first: a refusal must not spend the token.
   if (redirectURI !== undefined && !isRegisteredDomain(client, redirectURI)) throw redirectMismatch();
   const refreshed = state.tokens.refresh(refreshToken, client.id);

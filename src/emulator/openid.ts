@@ -5,6 +5,7 @@ import { answerDoor, refuseClient } from './door.js';
 import { originOf, queryOf, redirectTo } from './http.js';
 import { sendMessagePage } from './page.js';
 import { type Client, type Grantee, roleOfClient } from './people.js';
+import { challengeProblem, PKCE_PARAMETERS } from './pkce.js';
 import { randomHexId } from './random.js';
 import { appendQuery, fallbackURI, isRegistered } from './redirect-uri.js';
 import type { EmulatorState } from './state.js';
@@ -22,12 +23,13 @@ type Fields = Map<string, string>;
  */
 export async function openid(state: EmulatorState, req: Request, res: Response): Promise<Response> {
   const form = req.method === 'POST' ? (formFields(req, await readBody(req)) ?? new URLSearchParams()) : null;
-  const fields = openidFields(form ?? queryOf(req));
+  const request = form ?? queryOf(req);
+  const fields = openidFields(request);
 
   // Only these two are asked by the application's server; everything else is a person's browser.
   if (form !== null && fields.get('mode') === 'check_authentication') return verifyDirectly(state, res, fields);
   if (form !== null && fields.get('mode') === 'associate') return refuseAssociation(res);
-  return checkId(state, req, res, form, fields);
+  return checkId(state, req, res, form, request, fields);
 }
 
 /** `/openid/logout`. No return parameter is known, so the person ends here. */
@@ -40,6 +42,7 @@ function checkId(
   req: Request,
   res: Response,
   form: URLSearchParams | null,
+  request: URLSearchParams,
   fields: Fields,
 ): Response {
   const combined = fields.get('spark.combined_flow') === 'true';
@@ -64,6 +67,8 @@ function checkId(
   // Nobody is ever signed in already, so the silent form always needs the page (OpenID 2.0 §10.2.1).
   if (mode === 'checkid_immediate') return answer(outcome('setup_needed'));
   if (mode !== 'checkid_setup') return answer(failure(`Unsupported openid.mode ${mode ?? '(none)'}`));
+  const problem = challengeProblem(request);
+  if (problem !== undefined) return answer(failure(problem));
   if (roleOfClient(client, { kind: 'agent' }) === null) {
     return answer(failure('The role of this key does not allow this sign-in'));
   }
@@ -71,9 +76,13 @@ function checkId(
   return answerDoor(state, req, res, form, {
     client,
     door: { kind: 'agent' },
-    parameters: [...fields].map(([name, value]) => [`openid.${name}`, value] as const),
+    parameters: [
+      ...[...fields].map(([name, value]) => [`openid.${name}`, value] as const),
+      ...PKCE_PARAMETERS.flatMap((name) => request.getAll(name).map((value) => [name, value] as const)),
+    ],
     onAllow: (grantee) => {
-      const code = combined ? state.codes.issue(grantee, returnTo) : null;
+      const challenge = request.get('code_challenge');
+      const code = combined ? state.codes.issue({ grantee, redirectURI: returnTo, challenge }) : null;
       const minimal = state.settings.hybridCallback === 'minimal';
       return answer(minimal ? minimalAssertion(code) : fullAssertion(state, req, grantee, returnTo, code, fields));
     },

@@ -64,6 +64,11 @@ export interface SparkEmulatorOptions {
   readonly grantsPerPerson?: 'many' | 'one' | undefined;
   /** A refresh token that comes back after it was spent ends every token of that sign-in. Default false. */
   readonly reuseDetection?: boolean | undefined;
+  /**
+   * A refresh without `redirect_uri` is refused, and spends nothing. Default false: the vendor lists the parameter for a
+   * refresh, and the vendor's own client leaves it out after a password grant.
+   */
+  readonly refreshNeedsRedirectURI?: boolean | undefined;
   /** The hybrid callback: `'full'` (default) as captured, `'minimal'` as the vendor's page shows it (mode and code, and the state). */
   readonly hybridCallback?: 'full' | 'minimal' | undefined;
   /** API calls without `X-SparkApi-User-Agent` get code 1016. Default false. */

@@ -15,6 +15,7 @@ export interface Settings {
   readonly accessTokenAfterRefresh: 'lives' | 'dies';
   readonly grantsPerPerson: 'many' | 'one';
   readonly reuseDetection: boolean;
+  readonly refreshNeedsRedirectURI: boolean;
   readonly hybridCallback: 'full' | 'minimal';
   readonly requireUserAgent: boolean;
   readonly controls: boolean;
@@ -43,6 +44,7 @@ const OPTION_NAMES: ReadonlySet<string> = new Set([
   'accessTokenAfterRefresh',
   'grantsPerPerson',
   'reuseDetection',
+  'refreshNeedsRedirectURI',
   'hybridCallback',
   'requireUserAgent',
   'controls',
@@ -97,6 +99,7 @@ export function parseOptions(options: SparkEmulatorOptions): Settings {
     accessTokenAfterRefresh: oneOf('accessTokenAfterRefresh', options.accessTokenAfterRefresh, ['lives', 'dies']),
     grantsPerPerson: oneOf('grantsPerPerson', options.grantsPerPerson, ['many', 'one']),
     reuseDetection: flag('reuseDetection', options.reuseDetection),
+    refreshNeedsRedirectURI: flag('refreshNeedsRedirectURI', options.refreshNeedsRedirectURI),
     hybridCallback: oneOf('hybridCallback', options.hybridCallback, ['full', 'minimal']),
     requireUserAgent: flag('requireUserAgent', options.requireUserAgent),
     controls: flag('controls', options.controls),

@@ -13,11 +13,15 @@ type TokenCallback = (error: unknown, accessToken?: string, refreshToken?: strin
  */
 export class SparkOAuth2 extends OAuth2 {
   private grantEndpoint: GrantEndpoint | undefined;
+  private redirectURI: string | undefined;
 
-  /** Sets what the six arguments can't say. */
-  useEndpoint(endpoint: GrantEndpoint): void {
+  /** Sets what the six arguments can't say. `redirectURI` goes up with a refresh that names none. */
+  useEndpoint(endpoint: GrantEndpoint, redirectURI: string | undefined): void {
     this.grantEndpoint = endpoint;
-    conceal(this, 'grantEndpoint', '_clientSecret', '_customHeaders');
+    this.redirectURI = redirectURI;
+    // passport-oauth2-refresh puts this function on the client that it builds, where the two above are missing.
+    this.getOAuthAccessToken = this.getOAuthAccessToken.bind(this);
+    conceal(this, 'grantEndpoint', 'getOAuthAccessToken', '_clientSecret', '_customHeaders');
   }
 
   override getOAuthAccessToken(
@@ -30,11 +34,14 @@ export class SparkOAuth2 extends OAuth2 {
     const callback = (typeof paramsOrCallback === 'function' ? paramsOrCallback : maybeCallback) as TokenCallback;
     const { _clientId, _clientSecret } = this as unknown as { _clientId: string; _clientSecret: string }; // not in @types/oauth
     const given = params as Record<string, string>;
+    const refresh = given.grant_type === 'refresh_token';
     const request = {
+      // The vendor's OAuth 2 page lists it for a refresh too: its domain must be the registered one.
+      ...(refresh && this.redirectURI !== undefined ? { redirect_uri: this.redirectURI } : {}),
       ...given,
       client_id: _clientId,
       client_secret: _clientSecret,
-      [given.grant_type === 'refresh_token' ? 'refresh_token' : 'code']: code,
+      [refresh ? 'refresh_token' : 'code']: code,
     };
     requestGrant(this.grantEndpoint ?? this.endpointFromFields(), request).then(
       ({ tokens, params: answer }) => callback(null, tokens.accessToken, tokens.refreshToken, answer),

@@ -1,3 +1,4 @@
+import type { Express } from 'express';
 import { CloudGrants } from '../../src/cloud/grants.js';
 import { CloudError, SparkCloudStrategy } from '../../src/cloud/index.js';
 import { parseCloudOptions } from '../../src/cloud/options.js';
@@ -41,16 +42,56 @@ describe.each([400, 401] as const)('a cloud that answers a bad token with %i', (
   });
 });
 
-it('asks for a new sign-in where the cloud refuses a token that was just renewed, instead of listing no devices', async () => {
-  const { cloud, visitor } = await startCloudApp();
-  const person = visitor();
-  await person.signIn();
-  for (let i = 0; i < 2; i += 1) cloud.failNextCall({ status: 401, error: 'invalid_token' });
+// It was «The name or the password is not right», of a password that nobody had sent.
+describe('a list of devices that the cloud refuses', () => {
+  const told = (app: Express, strategy: SparkCloudStrategy): void => {
+    app.get('/told', (req, res) => {
+      strategy.listDevices(req).then(
+        (devices) => res.json(devices),
+        ({ name, status, code, message }) => res.status(status).json({ name, code, message }),
+      );
+    });
+  };
 
-  const reply = await person.agent.get('/devices');
+  it.each([
+    ['as the standard has it', { status: 401, error: 'invalid_token' }],
+    ['in a word of its own', { status: 401, error: 'unauthorized' }],
+    ['without a word', { status: 401 }],
+  ])('with 401, %s: is asked for with a renewed token, and then for a new sign-in', async (_how, fault) => {
+    const { cloud, visitor } = await startCloudApp({ routes: told });
+    const person = visitor();
+    await person.signIn();
 
-  expect([reply.status, reply.body]).toEqual([401, {}]);
-  expect(cloud.grants('refresh_token')).toHaveLength(1);
+    cloud.failNextCall(fault);
+    expect((await person.agent.get('/told')).body).toHaveLength(2);
+    expect(cloud.grants('refresh_token')).toHaveLength(1);
+
+    const other = visitor();
+    await other.signIn();
+    cloud.failNextCall(fault, 2);
+    const { status, body } = await other.agent.get('/told');
+    expect([status, body.name, body.code]).toEqual([401, 'SignInRequiredError', 'sign_in_required']);
+    expect(body.message).not.toMatch(/password/i);
+  });
+
+  it.each([
+    [403, 'access_denied', 'forbidden', 403],
+    [403, undefined, 'forbidden', 403],
+    [429, undefined, 'rate_limited', 429],
+    [400, 'unauthorized', 'cloud_failed', 502],
+    [404, undefined, 'cloud_failed', 502],
+  ])('with %i %s: is %s', async (status, error, code, answered) => {
+    const { cloud, visitor } = await startCloudApp({ routes: told });
+    const person = visitor();
+    await person.signIn();
+    cloud.failNextCall({ status, error });
+
+    const reply = await person.agent.get('/told');
+
+    expect([reply.status, reply.body.code]).toEqual([answered, code]);
+    expect(reply.body.message).not.toMatch(/password/i);
+    expect(cloud.grants('refresh_token')).toEqual([]);
+  });
 });
 
 describe("calls through the proxy with the session's token", () => {
@@ -255,6 +296,37 @@ describe("an account's tokens", () => {
     if (status) cloud.failNextCall({ status });
 
     expect(await errorOf(strategy.listTokens(credentials))).toMatchObject({ code });
+  });
+
+  it('are told of an account with a second factor with its one-time code, and revoked with it', async () => {
+    const { cloud, strategy, visitor } = await startCloudApp();
+    const person = visitor();
+    await person.signIn(CAREFUL);
+    await person.signIn({ otp: '123456' });
+
+    for (const otp of [undefined, '']) {
+      const error = await errorOf(strategy.listTokens({ ...CAREFUL, otp }));
+      expect(error).toBeInstanceOf(CloudError);
+      expect(error).toMatchObject({ code: 'otp_required', status: 401 });
+    }
+    expect(await errorOf(strategy.listTokens({ ...CAREFUL, otp: '000 & 000' }))).toMatchObject({ code: 'wrong_otp' });
+
+    const account = { ...CAREFUL, otp: '123456' };
+    const [token = { token: '' }] = await strategy.listTokens(account);
+    expect(cloud.requests().at(-1)).toMatchObject({ method: 'GET', url: '/v1/access_tokens?otp=123456' });
+    expect(await errorOf(strategy.revokeToken(token.token, CAREFUL))).toMatchObject({ code: 'otp_required' });
+    expect(await errorOf(strategy.revokeToken(token.token, { ...CAREFUL, otp: '1' }))).toMatchObject({
+      code: 'wrong_otp',
+    });
+    await strategy.revokeToken(token.token, account);
+    expect(await strategy.listTokens(account)).toEqual([]);
+  });
+
+  it('are asked for with no one-time code where none is given', async () => {
+    const { cloud, strategy } = await startCloudApp();
+    await strategy.listTokens({ ...MAKER, otp: '' });
+
+    expect(cloud.requests().map(({ url }) => url)).toEqual(['/v1/access_tokens']);
   });
 
   it('may belong to an account with any characters in its password', async () => {

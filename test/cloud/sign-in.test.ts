@@ -4,6 +4,7 @@ import session from 'express-session';
 import { Passport } from 'passport';
 import { CloudError, MfaRequiredError, SparkCloudStrategy } from '../../src/cloud/index.js';
 import { MemoryTokenStore } from '../../src/index.js';
+import { errorOf } from '../oauth2/start.js';
 import { serve } from '../support/server.js';
 import { addressesOf, CAREFUL, MAKER, startCloud, startCloudApp } from './support.js';
 
@@ -175,6 +176,20 @@ describe('an account with a second factor', () => {
     expect((await person.agent.post('/link')).status).toBe(200);
     expect((await person.call('/v1/devices')).status).toBe(200);
     expect(cloud.requests()).toHaveLength(1);
+  });
+});
+
+describe.each(WAYS)('a sign-in without Passport, way %s', (way) => {
+  it('brings the tokens, or says why not', async () => {
+    const cloud = await startCloud();
+    const strategy = new SparkCloudStrategy(addressesOf(cloud, way));
+
+    const signedIn = await strategy.signIn(MAKER);
+    const refused = await errorOf(strategy.signIn({ ...MAKER, password: 'wrong' }));
+
+    expect(signedIn).toMatchObject({ username: MAKER.username, way, tokens: { refreshToken: expect.any(String) } });
+    expect(refused).toMatchObject({ code: 'wrong_password', status: 401 });
+    if (way === 'oauth') expect(await errorOf(strategy.signIn(CAREFUL))).toBeInstanceOf(MfaRequiredError);
   });
 });
 

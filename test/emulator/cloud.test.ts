@@ -44,6 +44,23 @@ describe('the emulator of the Spark Core cloud', () => {
     expect(await listTokens(`Basic ${btoa('particle-api:particle-api')}`)).toBe(401);
   });
 
+  it.each([
+    ['', 403, 'mfa_required'],
+    ['?otp=000000', 403, 'invalid_otp'],
+    ['?otp=123456', 200, undefined],
+  ])('asks an account with a second factor for its one-time code there: %j', async (query, status, error) => {
+    const headers = { authorization: `Basic ${btoa('careful@example.com:spark')}` };
+    const answer = async (method: string, path: string) => {
+      const response = await fetch(`${cloud.url}${path}${query}`, { method, headers });
+      return [response.status, ((await response.json()) as { error?: string }).error];
+    };
+
+    expect(await answer('GET', '/v1/access_tokens')).toEqual([status, error]);
+    expect(await answer('DELETE', '/v1/access_tokens/none')).toEqual(
+      status === 200 ? [404, 'token_not_found'] : [status, error],
+    );
+  });
+
   it('answers a sign-in as the vendor document shows it', async () => {
     const { username, auth_token } = await signIn();
     const answer = await accessToken(auth_token.token);

@@ -113,7 +113,74 @@ describe('an authorization code', () => {
   });
 });
 
+describe('PKCE', () => {
+  // The example of RFC 7636, appendix B.
+  const VERIFIER = 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk';
+  const CHALLENGE = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM';
+  const DOORS = [
+    ['/oauth2', { response_type: 'code', client_id: 'emulator-client', redirect_uri: CALLBACK }, 'code', 'error'],
+    [
+      '/openid',
+      {
+        'openid.mode': 'checkid_setup',
+        'openid.return_to': CALLBACK,
+        'openid.spark.client_id': 'emulator-client',
+        'openid.spark.combined_flow': 'true',
+      },
+      'openid.spark.code',
+      'openid.error',
+    ],
+  ] as const;
+
+  describe.each(DOORS)('at %s', (door, request, codeField, errorField) => {
+    const exchange = async (spark: Spark, asked: Record<string, string>, given: Record<string, string>) => {
+      const back = await spark.signIn(`${door}?${new URLSearchParams({ ...request, ...asked })}`, 'agent');
+      const code = back.searchParams.get(codeField) ?? '';
+      return await spark.grant({ grant_type: 'authorization_code', code, redirect_uri: CALLBACK, ...given });
+    };
+    const S256 = { code_challenge: CHALLENGE, code_challenge_method: 'S256' };
+
+    it('asks for the verifier of the challenge', async () => {
+      const spark = await startEmulator();
+
+      expect((await exchange(spark, S256, { code_verifier: VERIFIER })).status).toBe(200);
+      expect(await refusal(await exchange(spark, S256, {}))).toEqual(INVALID_GRANT);
+      expect(await refusal(await exchange(spark, S256, { code_verifier: CHALLENGE }))).toEqual(INVALID_GRANT);
+    });
+
+    it('asks for none where there was no challenge', async () => {
+      const spark = await startEmulator();
+
+      expect((await exchange(spark, {}, {})).status).toBe(200);
+      expect((await exchange(spark, {}, { code_verifier: VERIFIER })).status).toBe(200);
+    });
+
+    it.each<Record<string, string>>([{}, { code_challenge_method: 'plain' }])(
+      'takes no challenge but S256: %j',
+      async (method) => {
+        const spark = await startEmulator();
+        const query = new URLSearchParams({ ...request, code_challenge: VERIFIER, ...method });
+
+        const back = new URL((await spark.get(`${door}?${query}`)).headers.get('location') ?? '');
+
+        expect(back.searchParams.get(errorField)).toMatch(/^invalid_request$|code_challenge_method must be "S256"/);
+      },
+    );
+  });
+});
+
 describe('a refresh', () => {
+  it('needs the redirect URI where the option says so, and is not spent by a refusal', async () => {
+    const spark = await startEmulator({ refreshNeedsRedirectURI: true });
+    const { refresh_token } = await spark.tokensOf('agent');
+    const refresh = { grant_type: 'refresh_token', refresh_token };
+
+    const [status, error] = await refusal(await spark.grant(refresh));
+
+    expect([status, error]).toEqual([400, 'invalid_request']);
+    await spark.tokens({ ...refresh, redirect_uri: CALLBACK });
+  });
+
   it('may leave out the redirect URI or name another one of the registered domain', async () => {
     const spark = await startEmulator({
       clients: [{ id: 'emulator-client', secret: 'emulator-secret', redirectURIs: ['https://app.example.com/cb'] }],

@@ -28,6 +28,7 @@ describe('createSparkEmulator', () => {
     [{ accessTokenAfterRefresh: 'x' }, '"accessTokenAfterRefresh"'],
     [{ grantsPerPerson: 2 }, '"grantsPerPerson"'],
     [{ reuseDetection: 'yes' }, '"reuseDetection"'],
+    [{ refreshNeedsRedirectURI: 1 }, '"refreshNeedsRedirectURI" must be true or false'],
     [{ hybridCallback: 'x' }, '"hybridCallback"'],
     [{ requireUserAgent: 'x' }, '"requireUserAgent"'],
     [{ controls: 'on' }, '"controls"'],

@@ -106,7 +106,10 @@ describe('a key of the application', () => {
     ['the one it was stored with', {}, { redirectURI: 'http://127.0.0.1/of-the-office' }, '/of-the-office'],
     ['none, where the callback URL is a path', { callbackURL: '/auth/spark/callback' }, {}, undefined],
   ])('is renewed with a redirect URI: %s', async (_which, given, origin, path) => {
-    const { spark, strategy } = await startApp({ strategy: given });
+    const { spark, strategy } = await startApp({
+      strategy: given,
+      emulator: { refreshNeedsRedirectURI: path !== undefined },
+    });
     const endpoint = { url: `${spark.url}/v1/oauth2/grant`, format: 'json', headers: {}, timeoutMs: 5_000 } as const;
     const { tokens } = await requestGrant(endpoint, {
       client_id: CLIENT.clientID,

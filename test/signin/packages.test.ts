@@ -45,9 +45,13 @@ describe('connect-ensure-login', () => {
 });
 
 describe('passport-oauth2-refresh', () => {
-  it('renews tokens that the application keeps itself', async () => {
+  it.each([
+    ['', {}, undefined],
+    [', with a redirect URI of its own', { redirect_uri: 'http://127.0.0.1/own' }, 'http://127.0.0.1/own'],
+  ])('renews tokens that the application keeps itself%s', async (_what, params, redirectURI) => {
     const kept: { refreshToken?: string } = {};
     const { url, spark, strategy } = await startApp({
+      emulator: { refreshNeedsRedirectURI: true }, // the package sends none by itself
       routes: (app, passport) => {
         app.get('/login', passport.authenticate('spark'));
         app.get('/auth/spark/callback', passport.authenticate('spark', { session: false }), (_req, res) => {
@@ -60,12 +64,14 @@ describe('passport-oauth2-refresh', () => {
     await new Visitor(url).signIn('/login');
     const renew = (refreshToken: string): Promise<unknown[]> =>
       new Promise((resolve) => {
-        refresh.requestNewAccessToken('kept', refreshToken, (...answer: unknown[]) => resolve(answer));
+        refresh.requestNewAccessToken('kept', refreshToken, params, (...answer: unknown[]) => resolve(answer));
       });
     const [error, accessToken, refreshToken] = await renew(kept.refreshToken ?? '');
     expect([error, typeof accessToken, typeof refreshToken]).toEqual([null, 'string', 'string']);
     expect(refreshToken).not.toBe(kept.refreshToken);
-    expect(spark.grants('refresh_token')).toMatchObject([{ status: 200 }]);
+    expect(spark.grants('refresh_token')).toMatchObject([
+      { status: 200, redirectURI: redirectURI ?? `${url}/auth/spark/callback` },
+    ]);
 
     const [spent] = await renew(kept.refreshToken ?? ''); // and what Spark refuses is an error with its code
     expect(spent).toMatchObject({ name: 'TokenError', code: 'invalid_grant' });

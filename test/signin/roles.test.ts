@@ -51,7 +51,7 @@ describe.each([
   });
 
   it('renews with the redirect URI of the sign-in', async () => {
-    const { url, spark } = await startApp({ strategy });
+    const { url, spark } = await startApp({ strategy, emulator: { refreshNeedsRedirectURI: true } });
     const person = new Visitor(url);
     await person.signIn('/', { username });
     spark.expireAllAccessTokens();
@@ -59,6 +59,19 @@ describe.each([
     expect((await person.call(`/spark${resource}`)).status).toBe(200);
     expect(spark.grants('refresh_token')).toMatchObject([{ redirectURI: `${url}/auth/spark/callback`, status: 200 }]);
   });
+});
+
+it('renews with the redirect URI of the sign-in where callbackURL is a path', async () => {
+  const { url, spark } = await startApp({
+    strategy: { callbackURL: '/auth/spark/callback' },
+    emulator: { refreshNeedsRedirectURI: true },
+  });
+  const person = new Visitor(url);
+  await person.signIn('/');
+  spark.expireAllAccessTokens();
+
+  expect((await person.call('/spark/v1/my/account')).status).toBe(200);
+  expect(spark.grants('refresh_token')).toMatchObject([{ redirectURI: `${url}/auth/spark/callback`, status: 200 }]);
 });
 
 it('shows what to do when Spark does not know the redirect URI', async () => {

@@ -30,6 +30,12 @@ declare module 'passport-oauth2-refresh' {
   const refresh: {
     use(name: string, strategy: object): void;
     requestNewAccessToken(name: string, refreshToken: string, done: (...answer: unknown[]) => void): void;
+    requestNewAccessToken(
+      name: string,
+      refreshToken: string,
+      params: object,
+      done: (...answer: unknown[]) => void,
+    ): void;
   };
   export default refresh;
 }

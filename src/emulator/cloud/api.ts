@@ -1,4 +1,6 @@
 import type { Request, Response } from 'express';
+import { queryOf } from '../http.js';
+import type { CloudAccount } from './options.js';
 import {
   accountWith,
   answer,
@@ -58,13 +60,19 @@ export function revokeToken(state: CloudState, req: Request): unknown {
   return { ok: true };
 }
 
-function basicAccount(state: CloudState, req: Request) {
+/** An account with a second factor needs the one-time code in the query too: how today's cloud is asked by its own client. */
+function basicAccount(state: CloudState, req: Request): CloudAccount {
   const [username, password] = basicCredentials(req) ?? [];
-  return accountWith(state, username, password, { status: 401, error: 'unauthorized' });
+  const account = accountWith(state, username, password, { status: 401, error: 'unauthorized' });
+  if (account.otp === null) return account;
+  const otp = queryOf(req).get('otp');
+  if (otp === null) throw new CloudRefusal(403, 'mfa_required', 'Multi-factor authentication required');
+  if (otp !== account.otp) throw new CloudRefusal(403, 'invalid_otp', 'The code is not right.');
+  return account;
 }
 
 function signedIn(state: CloudState, req: Request): AccessToken {
-  const given = bearerToken(req) ?? new URLSearchParams(req.originalUrl.split('?')[1]).get('access_token');
+  const given = bearerToken(req) ?? queryOf(req).get('access_token');
   if (given === null) throw new CloudRefusal(400, 'invalid_request', 'The access token was not found');
   const token = state.vault.access.live(given);
   if (token) return token;

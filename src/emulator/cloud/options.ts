@@ -14,7 +14,7 @@ export interface CloudAccountOptions {
   /** The e-mail address. */
   readonly username: string;
   readonly password: string;
-  /** One-time code that a password grant asks for. Default: none is asked for. */
+  /** One-time code that a password grant asks for, and `/v1/access_tokens` (as `otp` in the query). Default: none is. */
   readonly otp?: string | undefined;
   /** Default: two synthetic devices. */
   readonly devices?: readonly CloudDevice[] | undefined;
