@@ -74,6 +74,11 @@ export class Spark {
     await this.control('delay-grant', { ms, times, when });
   }
 
+  /** Spark ends the access tokens of everybody before their time. */
+  async expireAccessTokens(): Promise<void> {
+    await this.control('expire', {});
+  }
+
   async expireRefreshTokens(person: string): Promise<void> {
     await this.control('expire', { person, refresh: true });
   }

@@ -56,7 +56,19 @@ export const redisRows: readonly Row[] = [
       redis: redisPair,
       mayRepeat: true,
       ...onlyStrictAsks(rotation),
-      disturb: failOver,
+      disturb: (world) => failOver(world),
+    }),
+  ),
+  ...(['strict', 'grace'] as const).map(
+    (rotation): Row => ({
+      // What the store says is behind, and just then everybody has to be renewed.
+      fault: 'failover, and all access tokens ended early',
+      rotation,
+      fullOnly: rotation === 'grace',
+      redis: redisPair,
+      mayRepeat: true,
+      ...onlyStrictAsks(rotation),
+      disturb: (world) => failOver(world, () => world.spark.expireAccessTokens()),
     }),
   ),
   ...(['strict', 'grace'] as const).map(
@@ -89,7 +101,7 @@ async function restart(world: World, signal: NodeJS.Signals, times: number): Pro
 }
 
 /** The replica is cut off, renewals go on at the primary, then the primary dies and the replica takes its place. */
-async function failOver(world: World): Promise<void> {
+async function failOver(world: World, andThen = async (): Promise<void> => undefined): Promise<void> {
   const [primary, replica] = world.redis.servers;
   if (!primary || !replica) throw new Error('This row needs a pair of servers.');
   await world.goOn(world.lifeMs);
@@ -97,5 +109,6 @@ async function failOver(world: World): Promise<void> {
   await world.goOn(world.lifeMs * 0.4); // shorter than one generation
   world.redis.point(replica);
   await primary.stop('SIGKILL');
+  await andThen();
   await world.goOn(world.lifeMs * 2);
 }
