@@ -8,6 +8,8 @@ export interface GrantEndpoint {
   /** Spark takes a plain JSON object (vendor's OAuth 2 page), the standard a form (RFC 6749 §4.1.3). */
   readonly format: 'json' | 'form';
   readonly headers: Readonly<Record<string, string>>;
+  /** Secrets that stand in `headers`, to be hidden where the server repeats them. Those among the parameters are known. */
+  readonly secrets?: readonly string[];
   /** Deadline for the whole exchange, in milliseconds. */
   readonly timeoutMs: number;
   /** Default `POST`. `GET` sends no parameters: what is asked with then stands in `headers`. */
@@ -51,7 +53,7 @@ export async function requestGrant(endpoint: GrantEndpoint, params: Readonly<Rec
   const answer = parseObject(body);
   const grant = response.ok && answer ? grantFrom(answer, response, endpoint) : undefined;
   if (grant) return grant;
-  throw refusal(endpoint, response, body, answer, secretsOf(params));
+  throw refusal(endpoint, response, body, answer, secretsOf(endpoint, params));
 }
 
 function messageFor({ method, format, headers }: GrantEndpoint, params: Readonly<Record<string, string>>): RequestInit {
@@ -140,7 +142,7 @@ function refusal(
   const fail = (message: string, code: string, outcome: GrantOutcome, uri?: string): TokenError =>
     new TokenError(redact(message, secrets), code, {
       outcome,
-      ...(uri === undefined ? {} : { uri }),
+      ...(uri === undefined ? {} : { uri: redact(uri, secrets) }),
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     });
 
@@ -157,18 +159,20 @@ function refusal(
   }
   const error = answer?.error;
   if (typeof error === 'string') {
+    const code = safeCode(error, secrets);
     const uri = answer?.error_uri;
     // In the words of the application, where it overrides the parser; the code stays, which decides what becomes of the tokens.
     const words = parseRefusal(endpoint, body, status)?.message || answer?.error_description;
-    const message = typeof words === 'string' ? words : `The token endpoint refused: ${error}.`;
-    return fail(message, error, 'refused', typeof uri === 'string' ? uri : undefined);
+    const message = typeof words === 'string' ? words : `The token endpoint refused: ${code}.`;
+    return fail(message, code, 'refused', typeof uri === 'string' ? uri : undefined);
   }
   if (response.ok) return fail('The token endpoint answered 200 without an access token.', 'bad_response', 'unknown');
   const other = parseRefusal(endpoint, body, status);
-  if (other) return fail(other.message, errorCode(other), 'refused');
+  if (other) return fail(other.message, safeCode(errorCode(other), secrets), 'refused');
   const envelope = (answer?.D ?? {}) as { Code?: unknown; Message?: unknown };
   if (envelope.Code !== undefined) {
-    return fail(`The token endpoint refused: ${String(envelope.Message)}`, `spark_${String(envelope.Code)}`, 'refused');
+    const code = safeCode(`spark_${String(envelope.Code)}`, secrets);
+    return fail(`The token endpoint refused: ${String(envelope.Message)}`, code, 'refused');
   }
   return fail(`The token endpoint answered ${status} without saying why.`, 'bad_response', 'refused');
 }
@@ -179,6 +183,25 @@ function parseRefusal(endpoint: GrantEndpoint, body: string, status: number): Er
   } catch {
     return undefined; // passport-oauth2's own parser throws on what is not JSON
   }
+}
+
+/** What a code may hold (RFC 6749 §5.2), and no more than a log line takes. */
+const ERROR_CODE = /^[\x20-\x21\x23-\x5b\x5d-\x7e]{1,100}$/;
+
+/** The standard's own codes decide what becomes of the tokens: a secret that is a part of such a word must not hide it. */
+const STANDARD_CODES: ReadonlySet<string> = new Set([
+  'invalid_request',
+  'invalid_client',
+  'invalid_grant',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'invalid_scope',
+]);
+
+/** The server's code, if it is one and repeats no secret. */
+function safeCode(code: string, secrets: readonly string[]): string {
+  if (STANDARD_CODES.has(code)) return code;
+  return ERROR_CODE.test(code) && !secrets.some((secret) => code.includes(secret)) ? code : 'bad_response';
 }
 
 function errorCode(error: Error): string {
@@ -253,8 +276,8 @@ export function retryAfterOf({ headers }: Response): number | undefined {
 
 const SECRET_PARAMS = ['client_secret', 'code', 'code_verifier', 'refresh_token', 'password', 'mfa_token', 'otp'];
 
-function secretsOf(params: Readonly<Record<string, string>>): string[] {
-  return SECRET_PARAMS.flatMap((name) => params[name] ?? []).filter((secret) => secret.length >= 4);
+function secretsOf({ secrets = [] }: GrantEndpoint, params: Readonly<Record<string, string>>): string[] {
+  return [...secrets, ...SECRET_PARAMS.flatMap((name) => params[name] ?? [])].filter((secret) => secret.length >= 4);
 }
 
 /** A server may repeat what it was sent in its description of what was wrong with it. */

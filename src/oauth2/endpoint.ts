@@ -1,5 +1,5 @@
 import { type Grant, type GrantEndpoint, requestGrant } from '../grant.js';
-import { clientBasic } from '../http-authorization.js';
+import { clientBasic, formEncoded } from '../http-authorization.js';
 import type { OAuth2Settings } from './options.js';
 
 /** Parameters of a grant; those that are undefined are left out. */
@@ -20,11 +20,14 @@ export class TokenEndpoint {
     clientSecret,
   }: OAuth2Settings) {
     const basic = clientAuthentication === 'basic' && clientSecret !== undefined;
+    const authorization = basic ? clientBasic(clientID, clientSecret) : '';
     this.endpoint = {
       url: tokenURL,
       format,
       timeoutMs,
-      headers: { ...customHeaders, ...(basic ? { authorization: clientBasic(clientID, clientSecret) } : {}) },
+      headers: { ...customHeaders, ...(basic ? { authorization } : {}) },
+      // As it is, as it stands in the header, and as a server has it that does not decode what it finds there.
+      secrets: basic ? [clientSecret, authorization.replace('Basic ', ''), formEncoded(clientSecret)] : [],
     };
     // Never in both places: a client uses one method per request (RFC 6749 §2.3).
     this.credentials = basic
