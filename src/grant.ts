@@ -73,7 +73,7 @@ function messageFor({ method, format, headers }: GrantEndpoint, params: Readonly
 const REVOKE_TIMEOUT_MS = 10_000;
 
 /**
- * Makes tokens unusable: deleting an access token ends the refresh token with it (vendor's word).
+ * Makes tokens unusable at Spark: deleting an access token ends the refresh token with it (vendor's word).
  * @throws SparkError `revocation_failed`
  */
 export async function revokeToken(
@@ -81,17 +81,30 @@ export async function revokeToken(
   accessToken: string,
   headers: Readonly<Record<string, string>>,
 ): Promise<void> {
+  await revoke(
+    `${url}/${encodeURIComponent(accessToken)}`,
+    { method: 'DELETE', headers: { authorization: `OAuth ${accessToken}`, ...headers } },
+    [401, 404], // the token is of no use already
+  );
+}
+
+/**
+ * Makes a token unusable at a standard server (RFC 7009 §2.1), whose 200 also means that it does not know the token (§2.2).
+ * @throws SparkError `revocation_failed`
+ */
+export async function revokeAtEndpoint(
+  endpoint: GrantEndpoint,
+  params: Readonly<Record<string, string>>,
+): Promise<void> {
+  await revoke(endpoint.url, messageFor(endpoint, params), []);
+}
+
+async function revoke(url: string, message: RequestInit, alsoDone: readonly number[]): Promise<void> {
   try {
-    const response = await fetch(`${url}/${encodeURIComponent(accessToken)}`, {
-      method: 'DELETE',
-      headers: { authorization: `OAuth ${accessToken}`, ...headers },
-      redirect: 'error',
-      signal: AbortSignal.timeout(REVOKE_TIMEOUT_MS),
-    });
+    const signal = AbortSignal.timeout(REVOKE_TIMEOUT_MS);
+    const response = await fetch(url, { ...message, redirect: 'error', signal });
     await response.body?.cancel();
-    // 401 and 404: the token is of no use already.
-    if (!response.ok && response.status !== 401 && response.status !== 404)
-      throw new Error(`answered ${response.status}`);
+    if (!response.ok && !alsoDone.includes(response.status)) throw new Error(`answered ${response.status}`);
   } catch (cause) {
     throw new SparkError('The tokens could not be revoked.', { code: 'revocation_failed', status: 502, cause });
   }

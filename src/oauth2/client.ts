@@ -77,6 +77,7 @@ export class OAuth2Client {
       onUnknown: this.settings.onUnknown,
       renewable: (record) => record.refreshToken !== undefined || record.grant === CLIENT_CREDENTIALS,
       renew: (record) => this.renew(record),
+      revoke: (tokens) => this.endpoint.revoke(tokens),
     });
     conceal(this, 'settings', 'endpoint');
   }

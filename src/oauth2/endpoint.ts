@@ -1,17 +1,23 @@
-import { type Grant, type GrantEndpoint, requestGrant } from '../grant.js';
+import { type Grant, type GrantEndpoint, requestGrant, revokeAtEndpoint } from '../grant.js';
 import { clientBasic, formEncoded } from '../http-authorization.js';
+import type { Tokens } from '../tokens/record.js';
 import type { OAuth2Settings } from './options.js';
 
 /** Parameters of a grant; those that are undefined are left out. */
 export type GrantParameters = Readonly<Record<string, string | undefined>>;
 
-/** The token endpoint of a standard server, with the client's authentication (RFC 6749 §2.3.1) put where it wants it. */
+/**
+ * The token endpoint of a standard server, and the one that revokes, with the client's authentication (RFC 6749 §2.3.1) put
+ * where it wants it.
+ */
 export class TokenEndpoint {
   private readonly endpoint: GrantEndpoint;
+  private readonly revocationURL: string | undefined;
   private readonly credentials: Readonly<Record<string, string>>;
 
   constructor({
     tokenURL,
+    revocationURL,
     format,
     timeoutMs,
     customHeaders,
@@ -21,6 +27,7 @@ export class TokenEndpoint {
   }: OAuth2Settings) {
     const basic = clientAuthentication === 'basic' && clientSecret !== undefined;
     const authorization = basic ? clientBasic(clientID, clientSecret) : '';
+    this.revocationURL = revocationURL;
     this.endpoint = {
       url: tokenURL,
       format,
@@ -43,5 +50,18 @@ export class TokenEndpoint {
       grant_type: grantType,
       ...this.credentials,
     });
+  }
+
+  /**
+   * Revokes the refresh token, with which its access tokens end (RFC 7009 §2.1), or else the access token. Does nothing for a
+   * server whose address for it is not known. @throws SparkError `revocation_failed`
+   */
+  async revoke({ accessToken, refreshToken }: Tokens): Promise<void> {
+    if (this.revocationURL === undefined) return;
+    const hint = refreshToken === undefined ? 'access_token' : 'refresh_token';
+    await revokeAtEndpoint(
+      { ...this.endpoint, url: this.revocationURL },
+      { token: refreshToken ?? accessToken, token_type_hint: hint, ...this.credentials },
+    );
   }
 }

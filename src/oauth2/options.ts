@@ -8,6 +8,11 @@ export interface OAuth2ClientOptions {
   readonly tokenURL: string;
   /** The authorization endpoint (RFC 6749 §3.1). Needed for the authorization code and implicit grants alone. */
   readonly authorizationURL?: string | undefined;
+  /**
+   * The revocation endpoint (RFC 7009): `client.tokens.revoke(tokens)` ends tokens there, and so end those of a renewal during
+   * which they were removed here. Default: none; they live until they expire.
+   */
+  readonly revocationURL?: string | undefined;
   readonly clientID: string;
   /** Leave it out for a public client (RFC 6749 §2.1), which proves itself by PKCE. */
   readonly clientSecret?: string | undefined;
@@ -15,7 +20,7 @@ export interface OAuth2ClientOptions {
   readonly redirectURI?: string | undefined;
   /** Where id and secret stand: in the body, as the vendor's client page has it (default), or in HTTP Basic (RFC 6749 §2.3.1). */
   readonly clientAuthentication?: 'body' | 'basic' | undefined;
-  /** How the token endpoint takes parameters. Default `form` (RFC 6749 §4.1.3). */
+  /** How the token and revocation endpoints take parameters. Default `form` (RFC 6749 §4.1.3). */
   readonly format?: 'form' | 'json' | undefined;
   /** Asked for where a call names no scope. Default: none, the server decides. */
   readonly scope?: Scope | undefined;
@@ -29,7 +34,7 @@ export interface OAuth2ClientOptions {
   readonly tokenStore?: TokenStore | undefined;
   /** Origin of the API that takes the tokens: the `target` of `sparkProxy`, kept here as `client.apiURL`. */
   readonly apiURL?: string | undefined;
-  /** Headers of the token requests. */
+  /** Headers of the token requests, and of revocations. */
   readonly customHeaders?: Readonly<Record<string, string>> | undefined;
   /** What to do with a refresh token that a lost answer may have spent: `retry` (default) or `defer`. */
   readonly onUnknown?: 'retry' | 'defer' | undefined;
@@ -39,6 +44,7 @@ export interface OAuth2ClientOptions {
 export interface OAuth2Settings {
   readonly tokenURL: string;
   readonly authorizationURL: string | undefined;
+  readonly revocationURL: string | undefined;
   readonly clientID: string;
   readonly clientSecret: string | undefined;
   readonly redirectURI: string | undefined;
@@ -57,6 +63,7 @@ export interface OAuth2Settings {
 const NAMES: readonly (keyof OAuth2ClientOptions)[] = [
   'tokenURL',
   'authorizationURL',
+  'revocationURL',
   'clientID',
   'clientSecret',
   'redirectURI',
@@ -77,7 +84,7 @@ export function parseClientOptions(options: OAuth2ClientOptions): OAuth2Settings
   const check = new OptionCheck('OAuth2Client');
   check.object(options, 'write new OAuth2Client({ tokenURL, clientID, clientSecret }).');
   check.known(options, NAMES);
-  const url = (name: 'authorizationURL' | 'redirectURI' | 'issuer') =>
+  const url = (name: 'authorizationURL' | 'revocationURL' | 'redirectURI' | 'issuer') =>
     options[name] === undefined ? undefined : check.url(name, options[name]) && options[name];
   const scopeSeparator = check.oneOf('scopeSeparator', options.scopeSeparator, [' ', ','], ' ');
   const { clientSecret } = options;
@@ -87,6 +94,7 @@ export function parseClientOptions(options: OAuth2ClientOptions): OAuth2Settings
   const settings: OAuth2Settings = {
     tokenURL: check.url('tokenURL', options.tokenURL)?.href ?? '',
     authorizationURL: url('authorizationURL'),
+    revocationURL: url('revocationURL'),
     clientID: check.credential('clientID', options.clientID, 'write the id that the server gave your application.'),
     clientSecret:
       clientSecret === undefined

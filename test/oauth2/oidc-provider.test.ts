@@ -1,5 +1,5 @@
 import { OAuth2Client } from '../../src/oauth2/index.js';
-import { errorOf, grantsAt, startServer } from './start.js';
+import { errorOf, grantsAt, signInAt, startServer } from './start.js';
 
 const REDIRECT_URI = 'http://127.0.0.1/cb';
 let server: string;
@@ -16,6 +16,7 @@ function confidential(): OAuth2Client {
     clientSecret: 'p%ss w+rd & more:',
     clientAuthentication: 'basic',
     redirectURI: REDIRECT_URI,
+    revocationURL: `${server}/token/revocation`,
     issuer: server,
   });
 }
@@ -24,43 +25,15 @@ function publicClient(clientID: string, redirectURI = REDIRECT_URI): OAuth2Clien
   return new OAuth2Client({
     tokenURL: `${server}/token`,
     authorizationURL: `${server}/auth`,
+    revocationURL: `${server}/token/revocation`,
     clientID,
     redirectURI,
     issuer: server,
   });
 }
 
-/** Goes through the server's pages as a browser does: signs in, agrees, and answers the address that leads back. */
 async function signIn(url: string, redirectURI = REDIRECT_URI): Promise<string> {
-  const cookies = new Map<string, string>();
-  let next: { url: string; form?: URLSearchParams } = { url };
-  for (let i = 0; i < 12; i += 1) {
-    const response = await fetch(next.url, {
-      redirect: 'manual',
-      headers: { cookie: [...cookies].map((pair) => pair.join('=')).join('; ') },
-      ...(next.form ? { method: 'POST', body: next.form } : {}),
-    });
-    for (const cookie of response.headers.getSetCookie()) {
-      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(cookie) ?? [];
-      cookies.set(name, value);
-    }
-    const location = response.headers.get('location');
-    if (location !== null) {
-      const target = new URL(location, next.url).href;
-      if (target.startsWith(redirectURI)) return target;
-      next = { url: target };
-      continue;
-    }
-    const page = await response.text();
-    const action = /<form[^>]*action="([^"]*)"/.exec(page)?.[1];
-    if (action === undefined) throw new Error(`${response.status}: no form\n${page}`);
-    const prompt = /name="prompt" value="([^"]*)"/.exec(page)?.[1] ?? '';
-    next = {
-      url: new URL(action, next.url).href,
-      form: new URLSearchParams({ prompt, login: 'ada', password: 'lovelace' }),
-    };
-  }
-  throw new Error('the server leads in circles');
+  return await signInAt(url, redirectURI);
 }
 
 async function accountOf(accessToken: string): Promise<unknown> {

@@ -35,7 +35,7 @@ const provider = new Provider(url, {
     },
   ],
   responseTypes: ['code', 'id_token token'],
-  features: { clientCredentials: { enabled: true }, introspection: { enabled: true } },
+  features: { clientCredentials: { enabled: true }, introspection: { enabled: true }, revocation: { enabled: true } },
   pkce: { required: () => true },
   scopes: ['openid', 'offline_access', 'read'],
   rotateRefreshToken: true,
