@@ -11,7 +11,9 @@ export interface AuthorizationRequest {
 
 /** The beginning of an authorization code grant, always with PKCE (RFC 7636; RFC 9700 §2.1.1). */
 export interface CodeRequest extends AuthorizationRequest {
+  /** The secret whose S256 digest went along: 256 random bits, for `exchangeCode`. It never goes to the browser. */
   readonly codeVerifier: string;
+  /** Where the server sends the browser back to, as this call or the client named it; undefined: as registered at the server. */
   readonly redirectURI: string | undefined;
 }
 

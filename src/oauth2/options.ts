@@ -13,6 +13,7 @@ export interface OAuth2ClientOptions {
    * which they were removed here. Default: none; they live until they expire.
    */
   readonly revocationURL?: string | undefined;
+  /** The id that the server gave your application (RFC 6749 §2.2). */
   readonly clientID: string;
   /** Leave it out for a public client (RFC 6749 §2.1), which proves itself by PKCE. */
   readonly clientSecret?: string | undefined;

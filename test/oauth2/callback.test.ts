@@ -128,6 +128,15 @@ describe('the fragment of an implicit grant', () => {
     expect(error).toMatchObject({ code });
     expect(inspect(error)).not.toContain('secret-token');
   });
+
+  // A TypeError would be a 500 for anybody who posts nonsense, and a line in somebody's log.
+  it.each([[undefined], [null], [5], [['a', 'b']], [{ state: STATE }]])('is refused when it is %j', async (posted) => {
+    expect(await refusal(() => client.readFragment(posted as never, { state: STATE }))).toMatchObject({
+      name: 'AuthorizationError',
+      code: 'invalid_response',
+      status: 400,
+    });
+  });
 });
 
 it("parameters of a call's own never replace those of the grant, or the client", async () => {
