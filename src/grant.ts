@@ -10,6 +10,8 @@ export interface GrantEndpoint {
   readonly headers: Readonly<Record<string, string>>;
   /** Secrets that stand in `headers`, to be hidden where the server repeats them. Those among the parameters are known. */
   readonly secrets?: readonly string[];
+  /** Lifetime of an access token where the answer tells none, in milliseconds. Default: Spark's day. */
+  readonly defaultLifetimeMs?: number;
   /** Deadline for the whole exchange, in milliseconds. */
   readonly timeoutMs: number;
   /** Default `POST`. `GET` sends no parameters: what is asked with then stands in `headers`. */
@@ -113,7 +115,7 @@ async function revoke(url: string, message: RequestInit, alsoDone: readonly numb
 function grantFrom(
   answer: Record<string, unknown>,
   response: Response,
-  { readTokens }: GrantEndpoint,
+  { readTokens, defaultLifetimeMs }: GrantEndpoint,
 ): Grant | undefined {
   if (readTokens) {
     const tokens = readTokens(answer, answeredAt(response));
@@ -125,7 +127,7 @@ function grantFrom(
     tokens: {
       accessToken,
       refreshToken: typeof refreshToken === 'string' && refreshToken !== '' ? refreshToken : undefined,
-      lifetimeMs: lifetimeFrom(answer.expires_in),
+      lifetimeMs: lifetimeFrom(answer.expires_in, defaultLifetimeMs),
     },
     params: answer,
   };
@@ -138,9 +140,9 @@ function answeredAt(response: Response): number {
 }
 
 /** Spark answers with a number, a string, 0, or leaves `expires_in` out: then its tokens live the documented day. */
-export function lifetimeFrom(expiresIn: unknown): number {
+export function lifetimeFrom(expiresIn: unknown, defaultMs = DEFAULT_LIFETIME_MS): number {
   const seconds = typeof expiresIn === 'string' || typeof expiresIn === 'number' ? Number(expiresIn) : Number.NaN;
-  return Number.isFinite(seconds) && seconds > 0 ? Math.round(seconds * 1_000) : DEFAULT_LIFETIME_MS;
+  return Number.isFinite(seconds) && seconds > 0 ? Math.round(seconds * 1_000) : defaultMs;
 }
 
 function refusal(

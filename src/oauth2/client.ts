@@ -189,7 +189,7 @@ export class OAuth2Client {
    */
   readFragment(fragment: string, expected: ExpectedCallback): Grant {
     checkCall('readFragment', expected);
-    return readFragment(fragment, this.expected(expected));
+    return readFragment(fragment, this.expected(expected), this.settings.defaultLifetimeMs);
   }
 
   private async renew({ grant, scope, refreshToken }: TokenRecord): Promise<Tokens> {

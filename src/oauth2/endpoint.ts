@@ -20,6 +20,7 @@ export class TokenEndpoint {
     revocationURL,
     format,
     timeoutMs,
+    defaultLifetimeMs,
     customHeaders,
     clientAuthentication,
     clientID,
@@ -32,6 +33,7 @@ export class TokenEndpoint {
       url: tokenURL,
       format,
       timeoutMs,
+      defaultLifetimeMs,
       headers: { ...customHeaders, ...(basic ? { authorization } : {}) },
       // As it is, as it stands in the header, and as a server has it that does not decode what it finds there.
       secrets: basic ? [clientSecret, authorization.replace('Basic ', ''), formEncoded(clientSecret)] : [],

@@ -1,4 +1,5 @@
 import { MAX_TIMER_MS, OptionCheck, type Scope } from '../options.js';
+import { DEFAULT_LIFETIME_MS } from '../platform.js';
 import type { TokenStore } from '../tokens/store.js';
 import { tokenStoreOption } from '../tokens/store-option.js';
 
@@ -31,6 +32,8 @@ export interface OAuth2ClientOptions {
   readonly issuer?: string | undefined;
   /** Deadline of a token request, in milliseconds. Default 60 000. */
   readonly timeoutMs?: number | undefined;
+  /** How long access tokens live where the server does not say it (`expires_in`), in milliseconds. Default 24 hours. */
+  readonly defaultLifetimeMs?: number | undefined;
   /** Where tokens live. Default `new MemoryTokenStore()`: for one process. */
   readonly tokenStore?: TokenStore | undefined;
   /** Origin of the API that takes the tokens: the `target` of `sparkProxy`, kept here as `client.apiURL`. */
@@ -55,6 +58,7 @@ export interface OAuth2Settings {
   readonly scopeSeparator: ' ' | ',';
   readonly issuer: string | undefined;
   readonly timeoutMs: number;
+  readonly defaultLifetimeMs: number;
   readonly tokenStore: TokenStore;
   readonly apiURL: string | undefined;
   readonly customHeaders: Readonly<Record<string, string>>;
@@ -74,6 +78,7 @@ const NAMES: readonly (keyof OAuth2ClientOptions)[] = [
   'scopeSeparator',
   'issuer',
   'timeoutMs',
+  'defaultLifetimeMs',
   'tokenStore',
   'apiURL',
   'customHeaders',
@@ -108,6 +113,7 @@ export function parseClientOptions(options: OAuth2ClientOptions): OAuth2Settings
     scopeSeparator,
     issuer: url('issuer'),
     timeoutMs: check.whole('timeoutMs', options.timeoutMs, 60_000, { min: 1, max: MAX_TIMER_MS }),
+    defaultLifetimeMs: check.whole('defaultLifetimeMs', options.defaultLifetimeMs, DEFAULT_LIFETIME_MS, { min: 1 }),
     tokenStore: tokenStoreOption(check, options.tokenStore),
     apiURL:
       options.apiURL === undefined

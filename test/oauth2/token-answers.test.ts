@@ -1,6 +1,30 @@
 import { errorOf } from './start.js';
 import { startStub } from './stub.js';
 
+describe('the lifetime of a token that the server does not tell', () => {
+  const fragment = (state: string) => `access_token=a&token_type=bearer&state=${state}`;
+
+  it.each([
+    [{}, 86_400_000],
+    [{ defaultLifetimeMs: 300_000 }, 300_000],
+  ])('with %j is %i ms', async (options, lifetimeMs) => {
+    const { clientOf } = await startStub();
+    const client = clientOf(options);
+
+    expect((await client.clientCredentials()).tokens.lifetimeMs).toBe(lifetimeMs);
+    expect((await client.refresh('r')).tokens.lifetimeMs).toBe(lifetimeMs);
+    expect(client.readFragment(fragment('s'), { state: 's' }).tokens.lifetimeMs).toBe(lifetimeMs);
+  });
+
+  it('is never used where the server tells one', async () => {
+    const { clientOf } = await startStub(() => ({ body: '{"access_token":"a","expires_in":60}' }));
+    const client = clientOf({ defaultLifetimeMs: 300_000 });
+
+    expect((await client.clientCredentials()).tokens.lifetimeMs).toBe(60_000);
+    expect(client.readFragment(`${fragment('s')}&expires_in=60`, { state: 's' }).tokens.lifetimeMs).toBe(60_000);
+  });
+});
+
 // In the body they are hidden like all that is sent there; in the header they were not.
 it.each([
   ['as it is', 'p%ss w+rd'],
