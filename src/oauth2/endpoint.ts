@@ -1,3 +1,4 @@
+import { TokenError } from '../errors.js';
 import { type Grant, type GrantEndpoint, requestGrant, revokeAtEndpoint } from '../grant.js';
 import { clientBasic, formEncoded } from '../http-authorization.js';
 import type { Tokens } from '../tokens/record.js';
@@ -47,11 +48,13 @@ export class TokenEndpoint {
   /** @throws TokenError */
   async ask(grantType: string, params: GrantParameters): Promise<Grant> {
     const given = Object.entries(params).filter((entry): entry is [string, string] => entry[1] !== undefined);
-    return await requestGrant(this.endpoint, {
+    const grant = await requestGrant(this.endpoint, {
       ...Object.fromEntries(given),
       grant_type: grantType,
       ...this.credentials,
     });
+    refuseOtherTypes(grant);
+    return grant;
   }
 
   /**
@@ -66,4 +69,11 @@ export class TokenEndpoint {
       { token: refreshToken ?? accessToken, token_type_hint: hint, ...this.credentials },
     );
   }
+}
+
+/** A client must not use a token of a type that it does not know (RFC 6749 §7.1). Some servers name none: bearer, then. */
+function refuseOtherTypes({ params }: Grant): void {
+  if (String(params.token_type ?? 'bearer').toLowerCase() === 'bearer') return;
+  const message = 'The token endpoint gave a token of another type than bearer, the only one known here.';
+  throw new TokenError(message, 'bad_response', { status: 502, outcome: 'unknown' });
 }

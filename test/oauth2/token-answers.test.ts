@@ -1,5 +1,38 @@
+import { inspect } from 'node:util';
+import { TokenError } from '../../src/index.js';
 import { errorOf } from './start.js';
 import { startStub } from './stub.js';
+
+describe('the type of a token', () => {
+  it.each(['"bearer"', '"Bearer"', '"BEARER"', 'null'])('may be %s', async (type) => {
+    const { clientOf } = await startStub(() => ({ body: `{"access_token":"a","token_type":${type}}` }));
+
+    expect((await clientOf().clientCredentials()).tokens.accessToken).toBe('a');
+  });
+
+  it('may be left out', async () => {
+    const { clientOf } = await startStub(() => ({ body: '{"access_token":"a"}' }));
+
+    expect((await clientOf().clientCredentials()).tokens.accessToken).toBe('a');
+  });
+
+  // Sent as a bearer token, a DPoP or MAC token is refused by the API, which says nothing of the reason.
+  it.each(['"DPoP"', '"mac"', '"N_A"', '""', '5', '["bearer","mac"]'])('can not be %s', async (type) => {
+    const { clientOf } = await startStub(() => ({ body: `{"access_token":"secret-token","token_type":${type}}` }));
+    const client = clientOf();
+    const code = { code: 'c', codeVerifier: 'v'.repeat(43) };
+
+    for (const asked of [client.clientCredentials(), client.exchangeCode(code), client.refresh('r')]) {
+      const error = await errorOf(asked);
+      expect(error).toBeInstanceOf(TokenError);
+      expect(error).toMatchObject({
+        code: 'bad_response',
+        message: expect.stringContaining('another type than bearer'),
+      });
+      expect(inspect(error)).not.toContain('secret-token');
+    }
+  });
+});
 
 describe('the lifetime of a token that the server does not tell', () => {
   const fragment = (state: string) => `access_token=a&token_type=bearer&state=${state}`;
