@@ -38,6 +38,7 @@ export function withParams(address: string, params: Readonly<Record<string, stri
 export interface ExpectedCallback {
   /** The state that this browser's session kept; undefined when it kept none, which refuses every callback. */
   readonly state: string | undefined;
+  /** The issuer that the callback has to name (`iss`, RFC 9207). Default: the client's; without one `iss` is not looked at. */
   readonly issuer?: string | undefined;
 }
 
@@ -61,9 +62,10 @@ export function readAnswer(encoded: string, expected: ExpectedCallback): Readonl
       403,
     );
   }
-  const issuer = params.get('iss');
-  if (expected.issuer !== undefined && issuer !== undefined && issuer !== expected.issuer) {
-    throw new AuthorizationError('The answer comes from another server.', 'issuer_mismatch', undefined, 403);
+  // One that names no issuer may come from any server, and this one is known to name itself (RFC 9207 §2.4).
+  if (expected.issuer !== undefined && params.get('iss') !== expected.issuer) {
+    const who = params.has('iss') ? 'comes from another server' : 'does not say which server it comes from';
+    throw new AuthorizationError(`The answer ${who}.`, 'issuer_mismatch', undefined, 403);
   }
   const error = params.get('error');
   if (error !== undefined) {

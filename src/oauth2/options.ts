@@ -28,7 +28,10 @@ export interface OAuth2ClientOptions {
   readonly scope?: Scope | undefined;
   /** Stands between the scopes of a list. Default a space, as the standard has it; the vendor's client page also allows a comma. */
   readonly scopeSeparator?: ' ' | ',' | undefined;
-  /** The server's issuer. A callback that names another one is refused (RFC 9207 §2.4). */
+  /**
+   * The server's issuer. A callback that names another one, or none, is refused (RFC 9207 §2.4): set it only for servers that
+   * send `iss`, which say so in their metadata (`authorization_response_iss_parameter_supported`). Default: `iss` is not looked at.
+   */
   readonly issuer?: string | undefined;
   /** Deadline of a token request, in milliseconds. Default 60 000. */
   readonly timeoutMs?: number | undefined;

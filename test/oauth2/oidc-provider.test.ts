@@ -28,7 +28,6 @@ function publicClient(clientID: string, redirectURI = REDIRECT_URI): OAuth2Clien
     revocationURL: `${server}/token/revocation`,
     clientID,
     redirectURI,
-    issuer: server,
   });
 }
 
@@ -105,6 +104,56 @@ describe('at a server made with oidc-provider', () => {
     expect(search).toBe('');
     expect(tokens).toMatchObject({ lifetimeMs: 3_600_000 });
     expect(await accountOf(tokens.accessToken)).toMatchObject({ account: 'ada', client: 'page' });
+  });
+
+  // It says `iss` in every answer but those with an ID token, whose own it leaves to say it (RFC 9207 §2.4).
+  it('an answer that does not name the issuer is refused where one is set', async () => {
+    const redirectURI = 'https://app.example.com/cb';
+    const client = publicClient('page', redirectURI);
+    const params = { nonce: 'a-nonce-of-the-test' };
+    const request = client.implicitRequest({ scope: 'openid', responseType: 'id_token token', params });
+    const { hash } = new URL(await signIn(request.url, redirectURI));
+
+    const error = await errorOf((async () => client.readFragment(hash, { state: request.state, issuer: server }))());
+
+    expect(error).toMatchObject({ code: 'issuer_mismatch', status: 403 });
+  });
+
+  it.each([
+    ['a client with a secret', () => confidential()],
+    ['a public client', () => publicClient('public')],
+  ])('tokens that are revoked by %s are of no use', async (_kind, clientOf) => {
+    const client = clientOf();
+    const { tokens } = await codeGrant(client);
+
+    await client.tokens.revoke(tokens);
+
+    expect(await accountOf(tokens.accessToken)).toBe(401);
+    expect(await errorOf(client.refresh(tokens.refreshToken ?? ''))).toMatchObject({ code: 'invalid_grant' });
+    await client.tokens.revoke(tokens); // 200 also for what it does not know
+  });
+
+  it('an access token without a refresh token is revoked by itself', async () => {
+    const client = confidential();
+    const { tokens } = await client.clientCredentials();
+
+    await client.tokens.revoke(tokens);
+
+    expect(await accountOf(tokens.accessToken)).toBe(401);
+  });
+
+  it('a revocation that the server refuses is told', async () => {
+    const { tokens } = await codeGrant(confidential());
+    const other = new OAuth2Client({
+      tokenURL: `${server}/token`,
+      revocationURL: `${server}/token/revocation`,
+      clientID: 'app:one',
+      clientSecret: 'another secret',
+      clientAuthentication: 'basic',
+    });
+
+    expect(await errorOf(other.tokens.revoke(tokens))).toMatchObject({ code: 'revocation_failed', status: 502 });
+    expect(await accountOf(tokens.accessToken)).toMatchObject({ account: 'ada' });
   });
 
   it('a callback of another issuer is refused', async () => {
