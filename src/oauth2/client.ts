@@ -72,18 +72,19 @@ export class OAuth2Client {
 
   /**
    * Keeps tokens of the application itself under a name, shared by all processes of one store: the first use gets them,
-   * and they are got anew before they expire, each time by one process alone. Call it in every
-   * process that starts. A name keeps the scope that it was first given.
-   * @throws ConfigError for a public client, which has no credentials to show
+   * and they are got anew before they expire, each time by one process alone. Call it in every process that starts. A name
+   * keeps the scope and the parameters that it was first given; they are stored with its tokens, and are never encrypted.
+   * @throws ConfigError also for a public client, which has no credentials to show; UnavailableError the token store is away
    */
-  async useMachineTokens(name: string, options: Pick<CallOptions, 'scope'> = {}): Promise<void> {
+  async useMachineTokens(name: string, options: CallOptions = {}): Promise<void> {
     checkText('useMachineTokens', 'name', name, "write a name of your own, like 'reports'.");
     checkCall('useMachineTokens', options);
     if (this.settings.clientSecret === undefined)
       throw new ConfigError('client.useMachineTokens', ['the client has no secret; give "clientSecret".']);
     // So that the first use renews, and the claim lets one do so.
     const expired: Tokens = { accessToken: 'none yet', lifetimeMs: 0 };
-    await this.tokens.adopt(name, expired, { grant: CLIENT_CREDENTIALS, scope: this.scope(options) });
+    const { params } = options;
+    await this.tokens.adopt(name, expired, { grant: CLIENT_CREDENTIALS, scope: this.scope(options), params });
   }
 
   /**
@@ -192,10 +193,11 @@ export class OAuth2Client {
     return readFragment(fragment, this.expected(expected), this.settings.defaultLifetimeMs);
   }
 
-  private async renew({ grant, scope, refreshToken }: TokenRecord): Promise<Tokens> {
-    if (grant !== CLIENT_CREDENTIALS) return (await this.refresh(refreshToken ?? '')).tokens;
+  private async renew({ grant, scope, params, refreshToken = '' }: TokenRecord): Promise<Tokens> {
+    if (grant !== CLIENT_CREDENTIALS) return (await this.refresh(refreshToken, { params })).tokens;
     try {
-      const { tokens } = await this.clientCredentials({ scope });
+      // For what is stored, and no more: a record without a scope is not one that asks for the client's.
+      const { tokens } = await this.endpoint.ask(CLIENT_CREDENTIALS, { ...params, scope });
       return { ...tokens, refreshToken: undefined }; // the credentials last longer than any refresh token
     } catch (error) {
       // Of a refresh token it says that it is spent, and ends the sign-in. These credentials are never spent.
