@@ -55,6 +55,30 @@ describe('the address that a sign-in begins with', () => {
   });
 });
 
+describe('the address that an implicit grant begins with', () => {
+  it('asks for a token, and carries what RFC 6749 asks for', () => {
+    const { url, state } = client.implicitRequest({ scope: ['a', 'b'], params: { prompt: 'login' } });
+
+    expect(url).toMatch(/^https:\/\/server\.example\.com\/authorize\?/);
+    expect(state).toMatch(/^[\w-]{43}$/);
+    expect(Object.fromEntries(new URL(url).searchParams)).toEqual({
+      tenant: 'one',
+      prompt: 'login',
+      response_type: 'token',
+      client_id: 'app',
+      redirect_uri: 'https://app.example.com/cb',
+      scope: 'a b',
+      state,
+    });
+  });
+
+  it('asks for what the call names in its place', () => {
+    const { url } = client.implicitRequest({ responseType: 'id_token token', params: { nonce: 'n' } });
+
+    expect(new URL(url).searchParams.get('response_type')).toBe('id_token token');
+  });
+});
+
 describe('the callback of a code', () => {
   it.each([
     `https://app.example.com/cb?code=c&state=${STATE}&${ISS}`,
