@@ -8,6 +8,10 @@ export interface GrantEndpoint {
   /** Spark takes a plain JSON object (vendor's OAuth 2 page), the standard a form (RFC 6749 §4.1.3). */
   readonly format: 'json' | 'form';
   readonly headers: Readonly<Record<string, string>>;
+  /** Secrets that stand in `headers`, to be hidden where the server repeats them. Those among the parameters are known. */
+  readonly secrets?: readonly string[];
+  /** Lifetime of an access token where the answer tells none, in milliseconds. Default: Spark's day. */
+  readonly defaultLifetimeMs?: number;
   /** Deadline for the whole exchange, in milliseconds. */
   readonly timeoutMs: number;
   /** Default `POST`. `GET` sends no parameters: what is asked with then stands in `headers`. */
@@ -51,7 +55,7 @@ export async function requestGrant(endpoint: GrantEndpoint, params: Readonly<Rec
   const answer = parseObject(body);
   const grant = response.ok && answer ? grantFrom(answer, response, endpoint) : undefined;
   if (grant) return grant;
-  throw refusal(endpoint, response, body, answer, secretsOf(params));
+  throw refusal(endpoint, response, body, answer, secretsOf(endpoint, params));
 }
 
 function messageFor({ method, format, headers }: GrantEndpoint, params: Readonly<Record<string, string>>): RequestInit {
@@ -71,7 +75,7 @@ function messageFor({ method, format, headers }: GrantEndpoint, params: Readonly
 const REVOKE_TIMEOUT_MS = 10_000;
 
 /**
- * Makes tokens unusable: deleting an access token ends the refresh token with it (vendor's word).
+ * Makes tokens unusable at Spark: deleting an access token ends the refresh token with it (vendor's word).
  * @throws SparkError `revocation_failed`
  */
 export async function revokeToken(
@@ -79,17 +83,30 @@ export async function revokeToken(
   accessToken: string,
   headers: Readonly<Record<string, string>>,
 ): Promise<void> {
+  await revoke(
+    `${url}/${encodeURIComponent(accessToken)}`,
+    { method: 'DELETE', headers: { authorization: `OAuth ${accessToken}`, ...headers } },
+    [401, 404], // the token is of no use already
+  );
+}
+
+/**
+ * Makes a token unusable at a standard server (RFC 7009 §2.1), whose 200 also means that it does not know the token (§2.2).
+ * @throws SparkError `revocation_failed`
+ */
+export async function revokeAtEndpoint(
+  endpoint: GrantEndpoint,
+  params: Readonly<Record<string, string>>,
+): Promise<void> {
+  await revoke(endpoint.url, messageFor(endpoint, params), []);
+}
+
+async function revoke(url: string, message: RequestInit, alsoDone: readonly number[]): Promise<void> {
   try {
-    const response = await fetch(`${url}/${encodeURIComponent(accessToken)}`, {
-      method: 'DELETE',
-      headers: { authorization: `OAuth ${accessToken}`, ...headers },
-      redirect: 'error',
-      signal: AbortSignal.timeout(REVOKE_TIMEOUT_MS),
-    });
+    const signal = AbortSignal.timeout(REVOKE_TIMEOUT_MS);
+    const response = await fetch(url, { ...message, redirect: 'error', signal });
     await response.body?.cancel();
-    // 401 and 404: the token is of no use already.
-    if (!response.ok && response.status !== 401 && response.status !== 404)
-      throw new Error(`answered ${response.status}`);
+    if (!response.ok && !alsoDone.includes(response.status)) throw new Error(`answered ${response.status}`);
   } catch (cause) {
     throw new SparkError('The tokens could not be revoked.', { code: 'revocation_failed', status: 502, cause });
   }
@@ -98,7 +115,7 @@ export async function revokeToken(
 function grantFrom(
   answer: Record<string, unknown>,
   response: Response,
-  { readTokens }: GrantEndpoint,
+  { readTokens, defaultLifetimeMs }: GrantEndpoint,
 ): Grant | undefined {
   if (readTokens) {
     const tokens = readTokens(answer, answeredAt(response));
@@ -110,7 +127,7 @@ function grantFrom(
     tokens: {
       accessToken,
       refreshToken: typeof refreshToken === 'string' && refreshToken !== '' ? refreshToken : undefined,
-      lifetimeMs: lifetimeFrom(answer.expires_in),
+      lifetimeMs: lifetimeFrom(answer.expires_in, defaultLifetimeMs),
     },
     params: answer,
   };
@@ -123,9 +140,9 @@ function answeredAt(response: Response): number {
 }
 
 /** Spark answers with a number, a string, 0, or leaves `expires_in` out: then its tokens live the documented day. */
-export function lifetimeFrom(expiresIn: unknown): number {
+export function lifetimeFrom(expiresIn: unknown, defaultMs = DEFAULT_LIFETIME_MS): number {
   const seconds = typeof expiresIn === 'string' || typeof expiresIn === 'number' ? Number(expiresIn) : Number.NaN;
-  return Number.isFinite(seconds) && seconds > 0 ? Math.round(seconds * 1_000) : DEFAULT_LIFETIME_MS;
+  return Number.isFinite(seconds) && seconds > 0 ? Math.round(seconds * 1_000) : defaultMs;
 }
 
 function refusal(
@@ -140,7 +157,7 @@ function refusal(
   const fail = (message: string, code: string, outcome: GrantOutcome, uri?: string): TokenError =>
     new TokenError(redact(message, secrets), code, {
       outcome,
-      ...(uri === undefined ? {} : { uri }),
+      ...(uri === undefined ? {} : { uri: redact(uri, secrets) }),
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     });
 
@@ -157,18 +174,20 @@ function refusal(
   }
   const error = answer?.error;
   if (typeof error === 'string') {
+    const code = safeCode(error, secrets);
     const uri = answer?.error_uri;
     // In the words of the application, where it overrides the parser; the code stays, which decides what becomes of the tokens.
     const words = parseRefusal(endpoint, body, status)?.message || answer?.error_description;
-    const message = typeof words === 'string' ? words : `The token endpoint refused: ${error}.`;
-    return fail(message, error, 'refused', typeof uri === 'string' ? uri : undefined);
+    const message = typeof words === 'string' ? words : `The token endpoint refused: ${code}.`;
+    return fail(message, code, 'refused', typeof uri === 'string' ? uri : undefined);
   }
   if (response.ok) return fail('The token endpoint answered 200 without an access token.', 'bad_response', 'unknown');
   const other = parseRefusal(endpoint, body, status);
-  if (other) return fail(other.message, errorCode(other), 'refused');
+  if (other) return fail(other.message, safeCode(errorCode(other), secrets), 'refused');
   const envelope = (answer?.D ?? {}) as { Code?: unknown; Message?: unknown };
   if (envelope.Code !== undefined) {
-    return fail(`The token endpoint refused: ${String(envelope.Message)}`, `spark_${String(envelope.Code)}`, 'refused');
+    const code = safeCode(`spark_${String(envelope.Code)}`, secrets);
+    return fail(`The token endpoint refused: ${String(envelope.Message)}`, code, 'refused');
   }
   return fail(`The token endpoint answered ${status} without saying why.`, 'bad_response', 'refused');
 }
@@ -179,6 +198,25 @@ function parseRefusal(endpoint: GrantEndpoint, body: string, status: number): Er
   } catch {
     return undefined; // passport-oauth2's own parser throws on what is not JSON
   }
+}
+
+/** What a code may hold (RFC 6749 §5.2), and no more than a log line takes. */
+const ERROR_CODE = /^[\x20-\x21\x23-\x5b\x5d-\x7e]{1,100}$/;
+
+/** The standard's own codes decide what becomes of the tokens: a secret that is a part of such a word must not hide it. */
+const STANDARD_CODES: ReadonlySet<string> = new Set([
+  'invalid_request',
+  'invalid_client',
+  'invalid_grant',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'invalid_scope',
+]);
+
+/** The server's code, if it is one and repeats no secret. */
+function safeCode(code: string, secrets: readonly string[]): string {
+  if (STANDARD_CODES.has(code)) return code;
+  return ERROR_CODE.test(code) && !secrets.some((secret) => code.includes(secret)) ? code : 'bad_response';
 }
 
 function errorCode(error: Error): string {
@@ -253,8 +291,8 @@ export function retryAfterOf({ headers }: Response): number | undefined {
 
 const SECRET_PARAMS = ['client_secret', 'code', 'code_verifier', 'refresh_token', 'password', 'mfa_token', 'otp'];
 
-function secretsOf(params: Readonly<Record<string, string>>): string[] {
-  return SECRET_PARAMS.flatMap((name) => params[name] ?? []).filter((secret) => secret.length >= 4);
+function secretsOf({ secrets = [] }: GrantEndpoint, params: Readonly<Record<string, string>>): string[] {
+  return [...secrets, ...SECRET_PARAMS.flatMap((name) => params[name] ?? [])].filter((secret) => secret.length >= 4);
 }
 
 /** A server may repeat what it was sent in its description of what was wrong with it. */

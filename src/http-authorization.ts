@@ -13,7 +13,8 @@ export function accountBasic(username: string, password: string): string {
   return `Basic ${Buffer.from(`${username}:${password}`, 'utf8').toString('base64')}`;
 }
 
-function formEncoded(text: string): string {
+/** As a form has it (`application/x-www-form-urlencoded`). */
+export function formEncoded(text: string): string {
   return new URLSearchParams([['', text]]).toString().slice(1);
 }
 

@@ -118,6 +118,19 @@ export class OptionCheck {
     return value as Readonly<Record<string, string>>; // of texts alone: what is not was noted
   }
 
+  /** Parameters of a request by name. Says of what is wrong never the value. */
+  params(name: string, value: unknown): void {
+    if (value === undefined) return;
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      this.problem(`"${name}" is ${kind(value)}; write an object: { audience: 'https://api.example.com' }.`);
+      return;
+    }
+    for (const [param, text] of Object.entries(value)) {
+      if (typeof text !== 'string')
+        this.problem(`"${name}" has a "${param}" that is ${kind(text)}; write a text, or leave it out.`);
+    }
+  }
+
   /** Scopes as one parameter (RFC 6749 §3.3); undefined where there are none. */
   scope(scope: unknown, separator: string): string | undefined {
     if (scope === undefined || typeof scope === 'string' || isTextList(scope)) return scopeText(scope, separator);

@@ -201,6 +201,46 @@ it.each(['client_secret', 'code', 'code_verifier', 'refresh_token', 'password', 
   },
 );
 
+describe('the code of an error', () => {
+  const codeFor = async (error: unknown, params: Readonly<Record<string, string>> = PARAMS): Promise<string> => {
+    const url = await answering(400, JSON.stringify({ error }));
+    return (await errorOf(requestGrant(endpoint(url), params))).code;
+  };
+
+  it.each(['invalid_grant', 'slow_down', 'https://server.example.com/errors#one', 'x'.repeat(100)])(
+    "is the server's own: %s",
+    async (error) => {
+      expect(await codeFor(error)).toBe(error);
+    },
+  );
+
+  // Programs compare it, metrics have it for a label, and logs print it.
+  it.each(['', 'x'.repeat(101), 'a\nb', 'a"b', 'a\\b', 'é', 'no: the-refresh-token', 'the-client-secret'])(
+    'is `bad_response` for what is none (RFC 6749 §5.2), or repeats a secret: %j',
+    async (error) => {
+      expect(await codeFor(error)).toBe('bad_response');
+    },
+  );
+
+  it('of the standard stays, whatever the secret is: it decides what becomes of the tokens', async () => {
+    expect(await codeFor('invalid_grant', { client_secret: 'grant' })).toBe('invalid_grant');
+  });
+
+  it("of Spark's envelope, and of the application's own parser, is held to the same", async () => {
+    const envelope = await answering(401, '{"D":{"Code":"the-client-secret"}}');
+    expect(await errorOf(requestGrant(endpoint(envelope), PARAMS))).toMatchObject({ code: 'bad_response' });
+    const parseError = (): Error => Object.assign(new Error('No'), { code: 'of the-client-secret' });
+    const own = await answering(403, 'no');
+    expect(await errorOf(requestGrant(endpoint(own, { parseError }), PARAMS))).toMatchObject({ code: 'bad_response' });
+  });
+
+  it('has an address that repeats no secret either', async () => {
+    const error = { error: 'invalid_grant', error_uri: 'https://server.example.com/?t=the-refresh-token' };
+    const url = await answering(400, JSON.stringify(error));
+    expect((await errorOf(requestGrant(endpoint(url), PARAMS))).uri).toBe('https://server.example.com/?t=[hidden]');
+  });
+});
+
 describe('a token endpoint with a way of its own', () => {
   it('is asked with GET and its headers, and its own form of tokens is read', async () => {
     let seen: unknown;

@@ -11,7 +11,9 @@ export interface AuthorizationRequest {
 
 /** The beginning of an authorization code grant, always with PKCE (RFC 7636; RFC 9700 §2.1.1). */
 export interface CodeRequest extends AuthorizationRequest {
+  /** The secret whose S256 digest went along: 256 random bits, for `exchangeCode`. It never goes to the browser. */
   readonly codeVerifier: string;
+  /** Where the server sends the browser back to, as this call or the client named it; undefined: as registered at the server. */
   readonly redirectURI: string | undefined;
 }
 
@@ -36,6 +38,7 @@ export function withParams(address: string, params: Readonly<Record<string, stri
 export interface ExpectedCallback {
   /** The state that this browser's session kept; undefined when it kept none, which refuses every callback. */
   readonly state: string | undefined;
+  /** The issuer that the callback has to name (`iss`, RFC 9207). Default: the client's; without one `iss` is not looked at. */
   readonly issuer?: string | undefined;
 }
 
@@ -59,9 +62,10 @@ export function readAnswer(encoded: string, expected: ExpectedCallback): Readonl
       403,
     );
   }
-  const issuer = params.get('iss');
-  if (expected.issuer !== undefined && issuer !== undefined && issuer !== expected.issuer) {
-    throw new AuthorizationError('The answer comes from another server.', 'issuer_mismatch', undefined, 403);
+  // One that names no issuer may come from any server, and this one is known to name itself (RFC 9207 §2.4).
+  if (expected.issuer !== undefined && params.get('iss') !== expected.issuer) {
+    const who = params.has('iss') ? 'comes from another server' : 'does not say which server it comes from';
+    throw new AuthorizationError(`The answer ${who}.`, 'issuer_mismatch', undefined, 403);
   }
   const error = params.get('error');
   if (error !== undefined) {

@@ -15,35 +15,17 @@ import {
   readAnswer,
   withParams,
 } from './authorization.js';
+import {
+  type AuthorizationOptions,
+  type CallOptions,
+  type CodeExchange,
+  checkCall,
+  type ImplicitOptions,
+  type PasswordCredentials,
+} from './calls.js';
 import { TokenEndpoint } from './endpoint.js';
 import { readFragment } from './fragment.js';
 import { type OAuth2ClientOptions, type OAuth2Settings, parseClientOptions } from './options.js';
-
-/** What every call to the server may name. */
-export interface CallOptions {
-  /** Default: the client's. */
-  readonly scope?: Scope | undefined;
-  /** Parameters of the server's own (`audience`, `resource`, `prompt` …). They can't replace those of the grant. */
-  readonly params?: Readonly<Record<string, string>> | undefined;
-}
-
-export interface AuthorizationOptions extends CallOptions {
-  /** Default: the client's. */
-  readonly redirectURI?: string | undefined;
-}
-
-export interface PasswordCredentials extends CallOptions {
-  readonly username: string;
-  readonly password: string;
-}
-
-export interface CodeExchange {
-  readonly code: string;
-  readonly codeVerifier: string;
-  /** The one that the sign-in began with (RFC 6749 §4.1.3). Default: the client's. */
-  readonly redirectURI?: string | undefined;
-  readonly params?: Readonly<Record<string, string>> | undefined;
-}
 
 /** Records that are renewed by asking anew, because there is nothing to refresh them with (RFC 6749 §4.4.3). */
 const CLIENT_CREDENTIALS = 'client_credentials';
@@ -77,28 +59,32 @@ export class OAuth2Client {
       onUnknown: this.settings.onUnknown,
       renewable: (record) => record.refreshToken !== undefined || record.grant === CLIENT_CREDENTIALS,
       renew: (record) => this.renew(record),
+      revoke: (tokens) => this.endpoint.revoke(tokens),
     });
     conceal(this, 'settings', 'endpoint');
   }
 
-  /** Tokens for the application itself (RFC 6749 §4.4). @throws TokenError (§5.2) */
+  /** Tokens for the application itself (RFC 6749 §4.4). @throws ConfigError; TokenError (§5.2) */
   async clientCredentials(options: CallOptions = {}): Promise<Grant> {
+    checkCall('clientCredentials', options);
     return await this.endpoint.ask(CLIENT_CREDENTIALS, { ...options.params, scope: this.scope(options) });
   }
 
   /**
    * Keeps tokens of the application itself under a name, shared by all processes of one store: the first use gets them,
-   * and they are got anew before they expire, each time by one process alone. Call it in every
-   * process that starts. A name keeps the scope that it was first given.
-   * @throws ConfigError for a public client, which has no credentials to show
+   * and they are got anew before they expire, each time by one process alone. Call it in every process that starts. A name
+   * keeps the scope and the parameters that it was first given; they are stored with its tokens, and are never encrypted.
+   * @throws ConfigError also for a public client, which has no credentials to show; UnavailableError the token store is away
    */
-  async useMachineTokens(name: string, options: Pick<CallOptions, 'scope'> = {}): Promise<void> {
+  async useMachineTokens(name: string, options: CallOptions = {}): Promise<void> {
     checkText('useMachineTokens', 'name', name, "write a name of your own, like 'reports'.");
+    checkCall('useMachineTokens', options);
     if (this.settings.clientSecret === undefined)
       throw new ConfigError('client.useMachineTokens', ['the client has no secret; give "clientSecret".']);
     // So that the first use renews, and the claim lets one do so.
     const expired: Tokens = { accessToken: 'none yet', lifetimeMs: 0 };
-    await this.tokens.adopt(name, expired, { grant: CLIENT_CREDENTIALS, scope: this.scope(options) });
+    const { params } = options;
+    await this.tokens.adopt(name, expired, { grant: CLIENT_CREDENTIALS, scope: this.scope(options), params });
   }
 
   /**
@@ -122,16 +108,17 @@ export class OAuth2Client {
    * Tokens for a person's name and password (RFC 6749 §4.3).
    * @deprecated It hands the password to the application, and knows no second factor; servers must not offer it any more
    * (RFC 9700 §2.4). It works, for servers that have nothing else.
-   * @throws TokenError
+   * @throws ConfigError; TokenError
    */
   async password(credentials: PasswordCredentials): Promise<Grant> {
-    checkObject('password', credentials, 'write password({ username, password }).');
+    checkCall('password', credentials);
     const { username, password, ...options } = credentials;
     return await this.endpoint.ask('password', { ...options.params, username, password, scope: this.scope(options) });
   }
 
   /** Begins an authorization code grant (RFC 6749 §4.1.1) with state and PKCE (RFC 7636, S256). @throws ConfigError */
   authorizationRequest(options: AuthorizationOptions = {}): CodeRequest {
+    checkCall('authorizationRequest', options);
     const state = randomText();
     const codeVerifier = randomText();
     const redirectURI = options.redirectURI ?? this.settings.redirectURI;
@@ -144,29 +131,23 @@ export class OAuth2Client {
 
   /**
    * Reads the callback of an authorization code grant: the URL that the browser came with, or its query.
-   * @throws AuthorizationError (RFC 6749 §4.1.2.1), `state_mismatch`
+   * @throws AuthorizationError the server's own code (RFC 6749 §4.1.2.1), `state_mismatch`, `issuer_mismatch` (RFC 9207),
+   * `invalid_response`; ConfigError nothing to compare it with, or no URL
    */
   readCallback(url: string, expected: ExpectedCallback): { readonly code: string } {
-    checkObject(
-      'readCallback',
-      expected,
-      'write readCallback(req.url, { state }), with the state that the session kept.',
-    );
+    checkCall('readCallback', expected);
     if (typeof url !== 'string')
       throw new ConfigError('client.readCallback', ['"url" is no text; write req.url, or the query alone.']);
     const query = url.slice(url.indexOf('?') + 1).replace(/#.*$/, '');
-    const code = readAnswer(query, { state: expected.state, issuer: expected.issuer ?? this.settings.issuer }).get(
-      'code',
-    );
+    const code = readAnswer(query, this.expected(expected)).get('code');
     if (!code) throw invalid('It holds no code.');
     return { code };
   }
 
-  /** Exchanges the code (RFC 6749 §4.1.3). @throws ConfigError there is no code; TokenError */
+  /** Exchanges the code (RFC 6749 §4.1.3). @throws ConfigError there is no code, or no verifier; TokenError */
   async exchangeCode(exchange: CodeExchange): Promise<Grant> {
-    checkObject('exchangeCode', exchange, 'write exchangeCode({ code, codeVerifier }).');
+    checkCall('exchangeCode', exchange);
     const { code, codeVerifier, redirectURI, params } = exchange;
-    checkText('exchangeCode', 'code', code, 'write the code of readCallback.');
     return await this.endpoint.ask('authorization_code', {
       ...params,
       code,
@@ -177,14 +158,15 @@ export class OAuth2Client {
 
   /**
    * Spends a refresh token that the application keeps itself (RFC 6749 §6). Tokens in `client.tokens` need no such call.
-   * @throws TokenError
+   * @throws ConfigError; TokenError
    */
-  async refresh(refreshToken: string, { scope, params }: CallOptions = {}): Promise<Grant> {
+  async refresh(refreshToken: string, options: CallOptions = {}): Promise<Grant> {
     checkText('refresh', 'refreshToken', refreshToken, 'write the refresh token that you keep.');
+    checkCall('refresh', options);
     return await this.endpoint.ask('refresh_token', {
-      ...params,
+      ...options.params,
       refresh_token: refreshToken,
-      scope: this.scopeText(scope), // none: the scope that was granted
+      scope: this.scopeText(options.scope), // none: the scope that was granted
     });
   }
 
@@ -193,29 +175,29 @@ export class OAuth2Client {
    * @deprecated RFC 9700 §2.1.2: use {@link authorizationRequest}. It works, for servers that have nothing else.
    * @throws ConfigError
    */
-  implicitRequest(options: AuthorizationOptions & { readonly responseType?: string } = {}): AuthorizationRequest {
+  implicitRequest(options: ImplicitOptions = {}): AuthorizationRequest {
+    checkCall('implicitRequest', options);
     const state = randomText();
     return { url: this.authorizationURL(options.responseType ?? 'token', state, options, {}), state };
   }
 
   /**
-   * Reads what an implicit grant put into the fragment (RFC 6749 §4.2.2).
+   * Reads what an implicit grant put into the fragment (RFC 6749 §4.2.2). What is no text is refused as a fragment without
+   * a token is: anybody can post anything.
    * @deprecated RFC 9700 §2.1.2, as {@link implicitRequest}.
-   * @throws AuthorizationError (§4.2.2.1), `state_mismatch`
+   * @throws AuthorizationError the server's own code (§4.2.2.1), `state_mismatch`, `issuer_mismatch` (RFC 9207),
+   * `invalid_response`; ConfigError nothing to compare it with
    */
   readFragment(fragment: string, expected: ExpectedCallback): Grant {
-    checkObject(
-      'readFragment',
-      expected,
-      'write readFragment(req.body.fragment, { state }), with the state that the session kept.',
-    );
-    return readFragment(fragment, { state: expected.state, issuer: expected.issuer ?? this.settings.issuer });
+    checkCall('readFragment', expected);
+    return readFragment(fragment, this.expected(expected), this.settings.defaultLifetimeMs);
   }
 
-  private async renew({ grant, scope, refreshToken }: TokenRecord): Promise<Tokens> {
-    if (grant !== CLIENT_CREDENTIALS) return (await this.refresh(refreshToken ?? '')).tokens;
+  private async renew({ grant, scope, params, refreshToken = '' }: TokenRecord): Promise<Tokens> {
+    if (grant !== CLIENT_CREDENTIALS) return (await this.refresh(refreshToken, { params })).tokens;
     try {
-      const { tokens } = await this.clientCredentials({ scope });
+      // For what is stored, and no more: a record without a scope is not one that asks for the client's.
+      const { tokens } = await this.endpoint.ask(CLIENT_CREDENTIALS, { ...params, scope });
       return { ...tokens, refreshToken: undefined }; // the credentials last longer than any refresh token
     } catch (error) {
       // Of a refresh token it says that it is spent, and ends the sign-in. These credentials are never spent.
@@ -245,6 +227,10 @@ export class OAuth2Client {
     });
   }
 
+  private expected({ state, issuer = this.settings.issuer }: ExpectedCallback): ExpectedCallback {
+    return { state, issuer };
+  }
+
   private scope({ scope }: CallOptions): string | undefined {
     return scope === undefined ? this.settings.scope : this.scopeText(scope);
   }
@@ -252,11 +238,6 @@ export class OAuth2Client {
   private scopeText(scope: Scope | undefined): string | undefined {
     return scopeOfCall('OAuth2Client', scope, this.settings.scopeSeparator);
   }
-}
-
-/** @throws ConfigError */
-function checkObject(method: string, given: unknown, remedy: string): void {
-  new OptionCheck(`client.${method}`).object(given, remedy);
 }
 
 /** @throws ConfigError */

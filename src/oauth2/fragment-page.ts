@@ -53,7 +53,8 @@ export function fragmentPage(options: FragmentPageOptions): FragmentPage {
       'Content-Security-Policy':
         "default-src 'none'; script-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
       'X-Content-Type-Options': 'nosniff',
-      'Referrer-Policy': 'no-referrer',
+      // A fragment never stands in a Referer. Without one the form would say `Origin: null`, which looks like another site's.
+      'Referrer-Policy': 'same-origin',
       'Cache-Control': 'no-store',
     },
     scriptHeaders: { 'Content-Type': 'text/javascript; charset=utf-8', 'X-Content-Type-Options': 'nosniff' },

@@ -9,7 +9,9 @@ import { type ExpectedCallback, invalid, readAnswer } from './authorization.js';
  * @deprecated The implicit grant shows the access token to the browser and its history; use the authorization code
  * grant with PKCE wherever the server has it (RFC 9700 §2.1.2). It works, for servers that have nothing else.
  */
-export function readFragment(fragment: string, expected: ExpectedCallback): Grant {
+export function readFragment(fragment: unknown, expected: ExpectedCallback, defaultLifetimeMs: number): Grant {
+  // Whatever a visitor may post in its place: nothing, or the same field twice.
+  if (typeof fragment !== 'string') throw invalid('It holds no fragment.');
   const params = readAnswer(fragment.replace(/^#/, ''), expected);
   const accessToken = params.get('access_token');
   if (!isAccessToken(accessToken)) throw invalid('It holds no access token.');
@@ -18,7 +20,7 @@ export function readFragment(fragment: string, expected: ExpectedCallback): Gran
     throw invalid('Its token is of no type that is known here.');
   return {
     // No refresh token comes this way (§4.2.2: "MUST NOT issue").
-    tokens: { accessToken, lifetimeMs: lifetimeFrom(params.get('expires_in')) },
+    tokens: { accessToken, lifetimeMs: lifetimeFrom(params.get('expires_in'), defaultLifetimeMs) },
     params: Object.fromEntries(params),
   };
 }

@@ -42,6 +42,7 @@ export const tokenStoreContract: readonly ContractCase[] = [
         redirectURI: 'https://app.example.com/cb',
         grant: 'client_credentials',
         scope: 'listings contacts',
+        params: { audience: 'https://api.example.com/', resource: 'a b&c=d' },
       });
       const read = await store.read(key);
       assert.ok(read);
@@ -58,6 +59,7 @@ export const tokenStoreContract: readonly ContractCase[] = [
         redirectURI: 'https://app.example.com/cb',
         grant: 'client_credentials',
         scope: 'listings contacts',
+        params: { audience: 'https://api.example.com/', resource: 'a b&c=d' },
         generation: 0,
         state: 'live',
         afterRefusal: false,

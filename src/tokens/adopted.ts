@@ -40,8 +40,10 @@ export function checkAdopted(name: unknown, tokens: unknown, options: object): v
     );
   }
   check.object(options, "write { redirectURI: 'https://app.example.com/auth/spark/callback' }, or leave them out.");
-  check.known(options, ['replace', 'role', 'portal', 'redirectURI', 'grant', 'scope']);
-  check.flag('replace', (options as { readonly replace?: unknown }).replace, false);
+  check.known(options, ['replace', 'role', 'portal', 'redirectURI', 'grant', 'scope', 'params']);
+  const { replace, params } = options as { readonly replace?: unknown; readonly params?: unknown };
+  check.flag('replace', replace, false);
+  check.params('params', params);
   check.done();
 }
 

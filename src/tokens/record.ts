@@ -20,8 +20,10 @@ export interface TokenOrigin {
   readonly redirectURI?: string | undefined;
   /** How the tokens were got, where their renewal depends on it: `client_credentials` asks for new ones, and spends nothing. */
   readonly grant?: string | undefined;
-  /** What they were asked for, for a renewal that has to ask again (RFC 6749 §3.3). */
+  /** What they were asked for, for a renewal that has to ask again (RFC 6749 §3.3). Absent: for no scope by name. */
   readonly scope?: string | undefined;
+  /** Parameters of the server's own (`audience`, `resource` …) that `OAuth2Client` sends with each renewal. */
+  readonly params?: Readonly<Record<string, string>> | undefined;
 }
 
 /** What is kept under a session link's key, as a store reads it back. */

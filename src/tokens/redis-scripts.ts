@@ -18,6 +18,7 @@ import { createHash } from 'node:crypto';
  *   ru  redirect URI                          bo  until when nobody may try again
  *   gr  grant
  *   sc  scope
+ *   pa  parameters of a renewal, form-encoded
  */
 
 /** A Lua script, and the name by which Redis remembers it (`EVALSHA`). */

@@ -111,6 +111,7 @@ export class RedisTokenStore implements TokenStore {
       ru: record.redirectURI,
       gr: record.grant,
       sc: record.scope,
+      pa: record.params && String(new URLSearchParams(record.params)),
       pm: record.permanent ? '1' : undefined,
       km: record.keepMs === undefined ? undefined : Math.ceil(record.keepMs),
     });
@@ -304,7 +305,12 @@ function recordOf(answer: readonly unknown[], fields: ReadonlyMap<string, string
     redirectURI: fields.get('ru'),
     grant: fields.get('gr'),
     scope: fields.get('sc'),
+    params: paramsFrom(fields.get('pa')),
   };
+}
+
+function paramsFrom(form: string | undefined): Record<string, string> | undefined {
+  return form === undefined ? undefined : Object.fromEntries(new URLSearchParams(form));
 }
 
 function unexpected(what: unknown): UnavailableError {

@@ -202,7 +202,10 @@ export class TokenService {
     await this.store.remove(key);
   }
 
-  /** Makes tokens unusable at the server, where it has a way to. */
+  /**
+   * Makes tokens unusable at the server: at Spark, and at that of an `OAuth2Client` with a `revocationURL`. Elsewhere it does
+   * nothing. @throws SparkError `revocation_failed`
+   */
   async revoke(tokens: Tokens): Promise<void> {
     await this.options.revoke?.(tokens);
   }

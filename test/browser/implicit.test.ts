@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import express from 'express';
 import type { Browser } from 'playwright-core';
 import { fragmentPage, OAuth2Client } from '../../src/oauth2/index.js';
@@ -14,25 +15,34 @@ afterAll(async () => {
   await browser.close();
 });
 
-/** An application that signs in by the implicit grant, and a server that gives every browser the same token. */
+/**
+ * An application that signs in by the implicit grant, and a server that gives every browser the same token, if it is asked as
+ * RFC 6749 §4.2.1 has it.
+ */
 async function startApp(tamper: (state: string) => string = (state) => state) {
   const server = express();
-  server.get('/authorize', (req, res) => {
-    const { redirect_uri: redirectURI, state } = req.query;
-    res.redirect(`${redirectURI}#access_token=token-1&token_type=bearer&state=${tamper(String(state))}`);
-  });
   const { url: serverURL } = await serve(server);
-
   const app = express();
   const { url } = await serve(app);
+  server.get('/authorize', (req, res) => {
+    const { state, ...asked } = req.query;
+    const expected = { response_type: 'token', client_id: 'app', redirect_uri: `${url}/cb`, scope: 'read' };
+    if (!isDeepStrictEqual({ ...asked }, expected) || !/^[\w-]{43}$/.test(String(state))) {
+      res.status(400).send(`asked for ${JSON.stringify(req.query)}`);
+      return;
+    }
+    res.redirect(`${url}/cb#access_token=token-1&token_type=bearer&state=${tamper(String(state))}`);
+  });
   const client = new OAuth2Client({
     tokenURL: `${serverURL}/token`,
     authorizationURL: `${serverURL}/authorize`,
     clientID: 'app',
     redirectURI: `${url}/cb`,
+    scope: 'read',
   });
   const page = fragmentPage({ postPath: '/fragment', scriptPath: '/fragment.js' });
   const posted: unknown[] = [];
+  const origins: unknown[] = [];
   let state: string | undefined; // one browser: its session
   app.get('/login', (_req, res) => {
     const request = client.implicitRequest();
@@ -46,8 +56,9 @@ async function startApp(tamper: (state: string) => string = (state) => state) {
     res.set(page.scriptHeaders).send(page.script);
   });
   app.post('/fragment', express.urlencoded({ extended: false }), (req, res) => {
+    origins.push(req.headers.origin);
     try {
-      posted.push(client.readFragment(req.body.fragment, { state }).tokens.accessToken);
+      posted.push(client.readFragment(req.body?.fragment, { state }).tokens.accessToken);
       res.redirect(303, '/welcome');
     } catch (error) {
       res.status(403).send((error as Error).message);
@@ -56,10 +67,21 @@ async function startApp(tamper: (state: string) => string = (state) => state) {
   app.get('/welcome', (_req, res) => {
     res.send('<!doctype html><link rel="icon" href="data:,"><title>Welcome</title>');
   });
-  return { url, posted };
+  return { url, posted, origins };
 }
 
 describe('the page of an implicit grant', () => {
+  // Applications that guard their forms by the Origin refuse one that says `null`, as any sandbox does.
+  it('posts from the origin that it is on', async () => {
+    const { url, origins } = await startApp();
+    const person = await Person.sitDown(browser);
+
+    const page = await person.open(`${url}/login`);
+    await page.waitForURL(`${url}/welcome`);
+
+    expect(origins).toEqual([url]);
+  });
+
   it('hands the fragment to the application and leaves no trace of it in the history', async () => {
     const { url, posted } = await startApp();
     const person = await Person.sitDown(browser);

@@ -12,6 +12,7 @@ const client = new OAuth2Client({
   issuer: 'https://server.example.com',
 });
 const STATE = 'the-state-of-this-browser';
+const ISS = `iss=${encodeURIComponent('https://server.example.com')}`;
 
 /** What reading a callback throws. */
 async function refusal(read: () => unknown): Promise<unknown> {
@@ -54,14 +55,44 @@ describe('the address that a sign-in begins with', () => {
   });
 });
 
+describe('the address that an implicit grant begins with', () => {
+  it('asks for a token, and carries what RFC 6749 asks for', () => {
+    const { url, state } = client.implicitRequest({ scope: ['a', 'b'], params: { prompt: 'login' } });
+
+    expect(url).toMatch(/^https:\/\/server\.example\.com\/authorize\?/);
+    expect(state).toMatch(/^[\w-]{43}$/);
+    expect(Object.fromEntries(new URL(url).searchParams)).toEqual({
+      tenant: 'one',
+      prompt: 'login',
+      response_type: 'token',
+      client_id: 'app',
+      redirect_uri: 'https://app.example.com/cb',
+      scope: 'a b',
+      state,
+    });
+  });
+
+  it('asks for what the call names in its place', () => {
+    const { url } = client.implicitRequest({ responseType: 'id_token token', params: { nonce: 'n' } });
+
+    expect(new URL(url).searchParams.get('response_type')).toBe('id_token token');
+  });
+});
+
 describe('the callback of a code', () => {
   it.each([
-    `https://app.example.com/cb?code=c&state=${STATE}`,
-    `/cb?code=c&state=${STATE}`,
-    `code=c&state=${STATE}`,
-    `/cb?code=c&state=${STATE}&iss=${encodeURIComponent('https://server.example.com')}#_=_`,
+    `https://app.example.com/cb?code=c&state=${STATE}&${ISS}`,
+    `/cb?code=c&state=${STATE}&${ISS}`,
+    `code=c&state=${STATE}&${ISS}`,
+    `/cb?code=c&state=${STATE}&${ISS}#_=_`,
   ])('is read from %s', (url) => {
     expect(client.readCallback(url, { state: STATE })).toEqual({ code: 'c' });
+  });
+
+  it('needs no issuer where none is set', () => {
+    const plain = new OAuth2Client({ tokenURL: 'https://server.example.com/token', clientID: 'app' });
+
+    expect(plain.readCallback(`/cb?code=c&state=${STATE}`, { state: STATE })).toEqual({ code: 'c' });
   });
 
   it.each([
@@ -78,11 +109,18 @@ describe('the callback of a code', () => {
   });
 
   it.each([
-    ['a code twice', `?code=a&code=b&state=${STATE}`, 'invalid_response'],
-    ['no code', `?state=${STATE}`, 'invalid_response'],
+    ['a code twice', `?code=a&code=b&state=${STATE}&${ISS}`, 'invalid_response'],
+    ['no code', `?state=${STATE}&${ISS}`, 'invalid_response'],
     ['another issuer', `?code=c&state=${STATE}&iss=https://evil.example.com`, 'issuer_mismatch'],
-    ['a denial', `?error=access_denied&state=${STATE}`, 'access_denied'],
-    ['a failure', `?error=temporarily_unavailable&error_description=Later&state=${STATE}`, 'temporarily_unavailable'],
+    // What names no issuer may come from any server (RFC 9207 §1: the mix-up of two).
+    ['no issuer, where the server is known to name itself', `?code=c&state=${STATE}`, 'issuer_mismatch'],
+    ['a denial without an issuer', `?error=access_denied&state=${STATE}`, 'issuer_mismatch'],
+    ['a denial', `?error=access_denied&state=${STATE}&${ISS}`, 'access_denied'],
+    [
+      'a failure',
+      `?error=temporarily_unavailable&error_description=Later&state=${STATE}&${ISS}`,
+      'temporarily_unavailable',
+    ],
   ])('is refused with %s', async (_what, query, code) => {
     const error = await refusal(() => client.readCallback(query, { state: STATE }));
 
@@ -91,7 +129,7 @@ describe('the callback of a code', () => {
   });
 
   it('shows texts of the server as plain characters', async () => {
-    const query = `?error=x%0Ay&error_description=a%0Ab%00%E2%80%AE&state=${STATE}`;
+    const query = `?error=x%0Ay&error_description=a%0Ab%00%E2%80%AE&state=${STATE}&${ISS}`;
 
     expect(await refusal(() => client.readCallback(query, { state: STATE }))).toMatchObject({
       code: 'x y',
@@ -101,7 +139,7 @@ describe('the callback of a code', () => {
 });
 
 describe('the fragment of an implicit grant', () => {
-  const fragment = (more: string) => `#access_token=secret-token&token_type=Bearer&state=${STATE}${more}`;
+  const fragment = (more: string) => `#access_token=secret-token&token_type=Bearer&state=${STATE}&${ISS}${more}`;
 
   it.each([
     ['', 86_400_000],
@@ -118,15 +156,25 @@ describe('the fragment of an implicit grant', () => {
     ['another state', fragment('').replace(STATE, 'other'), 'state_mismatch'],
     ['an unknown type of token', fragment('').replace('Bearer', 'mac'), 'invalid_response'],
     ['no type of token', fragment('').replace('&token_type=Bearer', ''), 'invalid_response'],
-    ['no token', `#token_type=Bearer&state=${STATE}`, 'invalid_response'],
+    ['no token', `#token_type=Bearer&state=${STATE}&${ISS}`, 'invalid_response'],
+    ['no issuer, where the server is known to name itself', fragment('').replace(`&${ISS}`, ''), 'issuer_mismatch'],
     ['two tokens', fragment('&access_token=other'), 'invalid_response'],
     ['a token that no header can hold', fragment('').replace('secret-token', 'secret-token%0Ax'), 'invalid_response'],
-    ['a denial', `#error=access_denied&state=${STATE}`, 'access_denied'],
+    ['a denial', `#error=access_denied&state=${STATE}&${ISS}`, 'access_denied'],
   ])('is refused with %s, in an error that holds no token', async (_what, text, code) => {
     const error = await refusal(() => client.readFragment(text, { state: STATE }));
 
     expect(error).toMatchObject({ code });
     expect(inspect(error)).not.toContain('secret-token');
+  });
+
+  // A TypeError would be a 500 for anybody who posts nonsense, and a line in somebody's log.
+  it.each([[undefined], [null], [5], [['a', 'b']], [{ state: STATE }]])('is refused when it is %j', async (posted) => {
+    expect(await refusal(() => client.readFragment(posted as never, { state: STATE }))).toMatchObject({
+      name: 'AuthorizationError',
+      code: 'invalid_response',
+      status: 400,
+    });
   });
 });
 

@@ -1,5 +1,5 @@
 import { OAuth2Client } from '../../src/oauth2/index.js';
-import { errorOf, grantsAt, startServer } from './start.js';
+import { errorOf, grantsAt, signInAt, startServer } from './start.js';
 
 const REDIRECT_URI = 'http://127.0.0.1/cb';
 let server: string;
@@ -16,6 +16,7 @@ function confidential(): OAuth2Client {
     clientSecret: 'p%ss w+rd & more:',
     clientAuthentication: 'basic',
     redirectURI: REDIRECT_URI,
+    revocationURL: `${server}/token/revocation`,
     issuer: server,
   });
 }
@@ -24,43 +25,14 @@ function publicClient(clientID: string, redirectURI = REDIRECT_URI): OAuth2Clien
   return new OAuth2Client({
     tokenURL: `${server}/token`,
     authorizationURL: `${server}/auth`,
+    revocationURL: `${server}/token/revocation`,
     clientID,
     redirectURI,
-    issuer: server,
   });
 }
 
-/** Goes through the server's pages as a browser does: signs in, agrees, and answers the address that leads back. */
 async function signIn(url: string, redirectURI = REDIRECT_URI): Promise<string> {
-  const cookies = new Map<string, string>();
-  let next: { url: string; form?: URLSearchParams } = { url };
-  for (let i = 0; i < 12; i += 1) {
-    const response = await fetch(next.url, {
-      redirect: 'manual',
-      headers: { cookie: [...cookies].map((pair) => pair.join('=')).join('; ') },
-      ...(next.form ? { method: 'POST', body: next.form } : {}),
-    });
-    for (const cookie of response.headers.getSetCookie()) {
-      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(cookie) ?? [];
-      cookies.set(name, value);
-    }
-    const location = response.headers.get('location');
-    if (location !== null) {
-      const target = new URL(location, next.url).href;
-      if (target.startsWith(redirectURI)) return target;
-      next = { url: target };
-      continue;
-    }
-    const page = await response.text();
-    const action = /<form[^>]*action="([^"]*)"/.exec(page)?.[1];
-    if (action === undefined) throw new Error(`${response.status}: no form\n${page}`);
-    const prompt = /name="prompt" value="([^"]*)"/.exec(page)?.[1] ?? '';
-    next = {
-      url: new URL(action, next.url).href,
-      form: new URLSearchParams({ prompt, login: 'ada', password: 'lovelace' }),
-    };
-  }
-  throw new Error('the server leads in circles');
+  return await signInAt(url, redirectURI);
 }
 
 async function accountOf(accessToken: string): Promise<unknown> {
@@ -132,6 +104,56 @@ describe('at a server made with oidc-provider', () => {
     expect(search).toBe('');
     expect(tokens).toMatchObject({ lifetimeMs: 3_600_000 });
     expect(await accountOf(tokens.accessToken)).toMatchObject({ account: 'ada', client: 'page' });
+  });
+
+  // It says `iss` in every answer but those with an ID token, whose own it leaves to say it (RFC 9207 §2.4).
+  it('an answer that does not name the issuer is refused where one is set', async () => {
+    const redirectURI = 'https://app.example.com/cb';
+    const client = publicClient('page', redirectURI);
+    const params = { nonce: 'a-nonce-of-the-test' };
+    const request = client.implicitRequest({ scope: 'openid', responseType: 'id_token token', params });
+    const { hash } = new URL(await signIn(request.url, redirectURI));
+
+    const error = await errorOf((async () => client.readFragment(hash, { state: request.state, issuer: server }))());
+
+    expect(error).toMatchObject({ code: 'issuer_mismatch', status: 403 });
+  });
+
+  it.each([
+    ['a client with a secret', () => confidential()],
+    ['a public client', () => publicClient('public')],
+  ])('tokens that are revoked by %s are of no use', async (_kind, clientOf) => {
+    const client = clientOf();
+    const { tokens } = await codeGrant(client);
+
+    await client.tokens.revoke(tokens);
+
+    expect(await accountOf(tokens.accessToken)).toBe(401);
+    expect(await errorOf(client.refresh(tokens.refreshToken ?? ''))).toMatchObject({ code: 'invalid_grant' });
+    await client.tokens.revoke(tokens); // 200 also for what it does not know
+  });
+
+  it('an access token without a refresh token is revoked by itself', async () => {
+    const client = confidential();
+    const { tokens } = await client.clientCredentials();
+
+    await client.tokens.revoke(tokens);
+
+    expect(await accountOf(tokens.accessToken)).toBe(401);
+  });
+
+  it('a revocation that the server refuses is told', async () => {
+    const { tokens } = await codeGrant(confidential());
+    const other = new OAuth2Client({
+      tokenURL: `${server}/token`,
+      revocationURL: `${server}/token/revocation`,
+      clientID: 'app:one',
+      clientSecret: 'another secret',
+      clientAuthentication: 'basic',
+    });
+
+    expect(await errorOf(other.tokens.revoke(tokens))).toMatchObject({ code: 'revocation_failed', status: 502 });
+    expect(await accountOf(tokens.accessToken)).toMatchObject({ account: 'ada' });
   });
 
   it('a callback of another issuer is refused', async () => {

@@ -24,6 +24,8 @@ describe('options of OAuth2Client', () => {
       scope: 5,
       scopeSeparator: ';',
       timeoutMs: 1.5,
+      defaultLifetimeMs: 0,
+      revocationURL: 'http://server.example.com/revoke',
       customHeaders: { 'X-Key': 5 },
       tokenStore: {},
       apiURL: 'https://api.example.com/v1',
@@ -38,7 +40,9 @@ describe('options of OAuth2Client', () => {
       'clientID',
       'clientId',
       'customHeaders',
+      'defaultLifetimeMs',
       'format',
+      'revocationURL',
       'scope',
       'scopeSeparator',
       'timeoutMs',
@@ -100,16 +104,91 @@ describe('options of OAuth2Client', () => {
     for (const [made, remedy] of [
       [call('exchangeCode'), 'write exchangeCode({ code, codeVerifier })'],
       [call('exchangeCode', {}), '"code" is missing'],
+      // A session that was lost meanwhile: without the verifier the code would go up without its proof.
+      [call('exchangeCode', { code: 'c' }), '"codeVerifier" is missing; write the one of authorizationRequest'],
+      [call('exchangeCode', { code: 'c', codeVerifier: '' }), '"codeVerifier" is blank'],
       [call('readCallback', '/callback?code=1'), 'write readCallback(req.url, { state })'],
       [call('readCallback', undefined, { state: 's' }), '"url" is no text'],
-      [call('readFragment', 'access_token=1'), 'write readFragment(req.body.fragment, { state })'],
+      [call('readFragment', 'access_token=1'), 'write readFragment(req.body?.fragment, { state })'],
       [call('password'), 'write password({ username, password })'],
+      [call('password', { username: 'ada' }), '"password" is missing'],
+      [call('password', { password: 'the-password' }), '"username" is missing'],
+      [call('refresh', 'r', null), 'write refresh(refreshToken, {'],
+      [call('clientCredentials', 'read'), "write clientCredentials({ scope: ['read'] })"],
       [call('refresh'), '"refreshToken" is missing'],
       [call('useMachineTokens'), 'client.useMachineTokens: "name" is missing'],
       [call('accessToken'), 'client.accessToken: "name" is missing'],
     ] as const) {
       expect(await errorOf(made)).toMatchObject({ name: 'ConfigError', message: expect.stringContaining(remedy) });
     }
+  });
+
+  it('of one call that are none are told: each of them would be ignored without a word', async () => {
+    const client = new OAuth2Client({
+      tokenURL: 'https://server.example.com/token',
+      authorizationURL: 'https://server.example.com/authorize',
+      clientID: 'app',
+      clientSecret: 's',
+    });
+    const asked = client as unknown as Record<string, (...args: unknown[]) => unknown>;
+    const call = async (name: string, ...args: unknown[]): Promise<unknown> => asked[name]?.(...args);
+    const exchange = { code: 'the-code', codeVerifier: 'the-verifier' };
+
+    for (const [made, problem] of [
+      [call('clientCredentials', { scop: 'read' }), 'client.clientCredentials: "scop" is not an option.'],
+      [call('useMachineTokens', 'reports', { Scope: 'read' }), '"Scope" is not an option; did you mean "scope"?'],
+      [call('useMachineTokens', 'reports', { audience: 'the-audience' }), '"audience" is not an option'],
+      [call('refresh', 'r', { parms: {} }), '"parms" is not an option'],
+      [call('authorizationRequest', { redirectUri: 'https://app.example.com' }), 'did you mean "redirectURI"?'],
+      [call('implicitRequest', { response_type: 'token' }), 'did you mean "responseType"?'],
+      [call('password', { username: 'a', password: 'b', scop: 'c' }), '"scop" is not an option'],
+      [call('exchangeCode', { ...exchange, redirect_uri: 'x' }), 'did you mean "redirectURI"?'],
+      [call('readCallback', '/cb', { State: 's' }), 'did you mean "state"?'],
+      [call('readFragment', '', { ISSUER: 's' }), 'did you mean "issuer"?'],
+    ] as const) {
+      expect(await errorOf(made)).toMatchObject({ name: 'ConfigError', message: expect.stringContaining(problem) });
+    }
+  });
+
+  it('of one call are what they are for the client', async () => {
+    const client = new OAuth2Client({
+      tokenURL: 'https://server.example.com/token',
+      authorizationURL: 'https://server.example.com/authorize',
+      clientID: 'app',
+    });
+    const redirectURI = 'http://app.example.com/cb';
+    const params = { audience: 'the-audience', max_age: 5, hint: undefined } as unknown as Record<string, string>;
+    const exchange = { code: 'the-code', codeVerifier: 'the-verifier' };
+
+    for (const [made, problems] of [
+      [() => client.authorizationRequest({ redirectURI }), ['"redirectURI" uses http: on the public host']],
+      [
+        () => client.implicitRequest({ redirectURI, responseType: '' }),
+        ['"responseType" is blank', '"redirectURI" uses'],
+      ],
+      [() => client.exchangeCode({ ...exchange, redirectURI: '/cb' }), ['"redirectURI" is']],
+      [() => client.clientCredentials({ params }), ['a "max_age" that is of type number', 'a "hint" that is missing']],
+      [() => client.refresh('r', { params: 'a=b' as never }), ['"params" is of type string']],
+      [() => client.readCallback('/cb', { state: {} as never }), ['"state" is of type object']],
+      [() => client.readCallback('/cb', { state: 's', issuer: 'server' }), ['"issuer" is']],
+    ] as const) {
+      const error = await errorOf((async () => made())());
+      expect(error).toMatchObject({ problems: problems.map((problem) => expect.stringContaining(problem)) });
+      expect(String(error)).not.toMatch(/the-code|the-verifier|the-audience/);
+    }
+  });
+
+  it('of one call may be what the session kept, whole', async () => {
+    const { url } = await serve((req, res) => {
+      req.resume();
+      res.end('{"access_token":"a"}');
+    });
+    const client = new OAuth2Client({ tokenURL: url, authorizationURL: `${url}/authorize`, clientID: 'app' });
+    const signIn = client.authorizationRequest();
+
+    const { code } = client.readCallback(`/cb?code=c&state=${signIn.state}`, signIn);
+
+    expect((await client.exchangeCode({ code, ...signIn })).tokens.accessToken).toBe('a');
   });
 
   it('name tokens that there are: nobody is asked to sign in for a name', async () => {

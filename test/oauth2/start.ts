@@ -58,3 +58,36 @@ export async function errorOf(promise: Promise<unknown>): Promise<unknown> {
     (error: unknown) => error,
   );
 }
+
+/** Goes through the pages of `oidc-provider.mjs` as a browser does: signs in, agrees, and answers the address that leads back. */
+export async function signInAt(url: string, redirectURI: string): Promise<string> {
+  const cookies = new Map<string, string>();
+  let next: { url: string; form?: URLSearchParams } = { url };
+  for (let i = 0; i < 12; i += 1) {
+    const response = await fetch(next.url, {
+      redirect: 'manual',
+      headers: { cookie: [...cookies].map((pair) => pair.join('=')).join('; ') },
+      ...(next.form ? { method: 'POST', body: next.form } : {}),
+    });
+    for (const cookie of response.headers.getSetCookie()) {
+      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(cookie) ?? [];
+      cookies.set(name, value);
+    }
+    const location = response.headers.get('location');
+    if (location !== null) {
+      const target = new URL(location, next.url).href;
+      if (target.startsWith(redirectURI)) return target;
+      next = { url: target };
+      continue;
+    }
+    const page = await response.text();
+    const action = /<form[^>]*action="([^"]*)"/.exec(page)?.[1];
+    if (action === undefined) throw new Error(`${response.status}: no form\n${page}`);
+    const prompt = /name="prompt" value="([^"]*)"/.exec(page)?.[1] ?? '';
+    next = {
+      url: new URL(action, next.url).href,
+      form: new URLSearchParams({ prompt, login: 'ada', password: 'lovelace' }),
+    };
+  }
+  throw new Error('the server leads in circles');
+}

@@ -37,10 +37,12 @@ function targets(tree: unknown): string[] {
 describe('the packed tarball', () => {
   it('holds the build, the papers and nothing else', () => {
     const expected =
-      /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|docs\/[a-z-]+\.md|bench\/README\.md|dist\/(?:src|example-app)\/.+\.(?:js|mjs|d\.ts|d\.mts)|dist\/example-app\/public\/.+)$/;
+      /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|docs\/[a-z0-9-]+\.md|bench\/README\.md|dist\/(?:src|example-app)\/.+\.(?:js|mjs|d\.ts|d\.mts)|dist\/example-app\/public\/.+)$/;
 
     expect(files.filter((file) => !expected.test(file))).toEqual([]);
-    expect(files).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'docs/tokens.md', 'dist/src/index.js']));
+    expect(files).toEqual(
+      expect.arrayContaining(['LICENSE', 'README.md', 'docs/tokens.md', 'docs/oauth2.md', 'dist/src/index.js']),
+    );
     // The program of the login site runs in a clone of the repository: its Redis client is no business of an application.
     expect(files.filter((file) => /example-app\/(?:server|storage)\./.test(file))).toEqual([]);
   });

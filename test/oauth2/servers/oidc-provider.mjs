@@ -27,6 +27,14 @@ const provider = new Provider(url, {
       application_type: 'native',
     },
     {
+      client_id: 'web-app',
+      client_secret: 'web-app-secret',
+      grant_types: ['authorization_code', 'refresh_token'],
+      redirect_uris: ['http://127.0.0.1/auth/callback'],
+      application_type: 'native',
+      token_endpoint_auth_method: 'client_secret_basic',
+    },
+    {
       client_id: 'page',
       token_endpoint_auth_method: 'none',
       grant_types: ['implicit'],
@@ -35,7 +43,7 @@ const provider = new Provider(url, {
     },
   ],
   responseTypes: ['code', 'id_token token'],
-  features: { clientCredentials: { enabled: true }, introspection: { enabled: true } },
+  features: { clientCredentials: { enabled: true }, introspection: { enabled: true }, revocation: { enabled: true } },
   pkce: { required: () => true },
   scopes: ['openid', 'offline_access', 'read'],
   rotateRefreshToken: true,
