@@ -1,4 +1,5 @@
 import { type GrantOutcome, SparkError, TokenError } from './errors.js';
+import { secretsIn } from './http-authorization.js';
 import { DEFAULT_LIFETIME_MS } from './platform.js';
 import { isAccessToken, type Tokens } from './tokens/record.js';
 
@@ -8,8 +9,6 @@ export interface GrantEndpoint {
   /** Spark takes a plain JSON object (vendor's OAuth 2 page), the standard a form (RFC 6749 §4.1.3). */
   readonly format: 'json' | 'form';
   readonly headers: Readonly<Record<string, string>>;
-  /** Secrets that stand in `headers`, to be hidden where the server repeats them. Those among the parameters are known. */
-  readonly secrets?: readonly string[];
   /** Lifetime of an access token where the answer tells none, in milliseconds. Default: Spark's day. */
   readonly defaultLifetimeMs?: number;
   /** Deadline for the whole exchange, in milliseconds. */
@@ -291,8 +290,13 @@ export function retryAfterOf({ headers }: Response): number | undefined {
 
 const SECRET_PARAMS = ['client_secret', 'code', 'code_verifier', 'refresh_token', 'password', 'mfa_token', 'otp'];
 
-function secretsOf({ secrets = [] }: GrantEndpoint, params: Readonly<Record<string, string>>): string[] {
-  return [...secrets, ...SECRET_PARAMS.flatMap((name) => params[name] ?? [])].filter((secret) => secret.length >= 4);
+function secretsOf({ headers }: GrantEndpoint, params: Readonly<Record<string, string>>): string[] {
+  const sent = Object.entries(headers).filter(([name]) => name.toLowerCase() === 'authorization');
+  const secrets = [
+    ...sent.flatMap(([, value]) => secretsIn(value)),
+    ...SECRET_PARAMS.flatMap((name) => params[name] ?? []),
+  ];
+  return secrets.filter((secret) => secret.length >= 4);
 }
 
 /** A server may repeat what it was sent in its description of what was wrong with it. */

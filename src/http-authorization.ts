@@ -13,8 +13,17 @@ export function accountBasic(username: string, password: string): string {
   return `Basic ${Buffer.from(`${username}:${password}`, 'utf8').toString('base64')}`;
 }
 
+/** What of an `Authorization` is secret, in the forms in which a server may repeat it. */
+export function secretsIn(authorization: string): string[] {
+  const [scheme = '', credentials = ''] = authorization.split(' ', 2);
+  if (scheme !== 'Basic') return [credentials];
+  const decoded = Buffer.from(credentials, 'base64').toString('utf8');
+  const secret = decoded.slice(decoded.indexOf(':') + 1);
+  return [credentials, secret, new URLSearchParams(`=${secret}`).get('') ?? ''];
+}
+
 /** As a form has it (`application/x-www-form-urlencoded`). */
-export function formEncoded(text: string): string {
+function formEncoded(text: string): string {
   return new URLSearchParams([['', text]]).toString().slice(1);
 }
 

@@ -1,6 +1,6 @@
 import { TokenError } from '../errors.js';
 import { type Grant, type GrantEndpoint, requestGrant, revokeAtEndpoint } from '../grant.js';
-import { clientBasic, formEncoded } from '../http-authorization.js';
+import { clientBasic } from '../http-authorization.js';
 import type { Tokens } from '../tokens/record.js';
 import type { OAuth2Settings } from './options.js';
 
@@ -28,16 +28,13 @@ export class TokenEndpoint {
     clientSecret,
   }: OAuth2Settings) {
     const basic = clientAuthentication === 'basic' && clientSecret !== undefined;
-    const authorization = basic ? clientBasic(clientID, clientSecret) : '';
     this.revocationURL = revocationURL;
     this.endpoint = {
       url: tokenURL,
       format,
       timeoutMs,
       defaultLifetimeMs,
-      headers: { ...customHeaders, ...(basic ? { authorization } : {}) },
-      // As it is, as it stands in the header, and as a server has it that does not decode what it finds there.
-      secrets: basic ? [clientSecret, authorization.replace('Basic ', ''), formEncoded(clientSecret)] : [],
+      headers: { ...customHeaders, ...(basic ? { authorization: clientBasic(clientID, clientSecret) } : {}) },
     };
     // Never in both places: a client uses one method per request (RFC 6749 §2.3).
     this.credentials = basic
