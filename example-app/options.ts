@@ -33,7 +33,7 @@ export interface LoginSiteOptions {
   readonly storage?: string | undefined;
   /** Adds `/cloud`, a page for the Spark Core cloud: sign in there, see devices and tokens. Default: no such page. */
   readonly cloud?: SparkCloudStrategy | undefined;
-  /** The portal's name that the form begins with. Default: `myportal` with an emulator, else empty. */
+  /** The portal's name that the form begins with. Default: the strategy's, else `myportal` with an emulator, else empty. */
   readonly portal?: string | undefined;
 }
 
@@ -108,8 +108,13 @@ export function parseSiteOptions(options: LoginSiteOptions): SiteSettings {
     emulator: options.emulator,
     storage: options.storage ?? (session !== false && session.store === undefined ? 'memory' : undefined),
     cloud: options.cloud,
-    portal: options.portal ?? (options.emulator ? 'myportal' : ''),
+    portal: options.portal ?? ownPortal(strategy) ?? (options.emulator ? 'myportal' : ''),
   };
+}
+
+/** What the form begins with where the strategy has a portal: its name, or nothing where it is asked for otherwise. */
+function ownPortal({ portal }: SparkStrategy): string | undefined {
+  return portal === undefined || typeof portal === 'string' ? portal : '';
 }
 
 /** Path of the base URL without its final slash; empty at the root. */

@@ -30,7 +30,7 @@ export function signInRoutes(site: Site): Router {
   );
 
   router.get('/login', (req, res, next) => {
-    const choice = readChoice(req.query);
+    const choice = readChoice(req.query, strategy);
     if (typeof choice === 'string') {
       const advice = 'Go back to the first page and choose again.';
       sendProblem(req, res, settings, { status: 400, title: 'That choice does not work', reason: choice, advice });
