@@ -56,6 +56,7 @@ export function createLoginSite(options: LoginSiteOptions): LoginSite {
 
 const NOT_FOUND: Problem = {
   status: 404,
+  code: 'not_found',
   title: 'There is no such page',
   reason: 'The address leads nowhere on this site.',
   advice: 'Start from the first page.',

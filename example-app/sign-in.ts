@@ -32,8 +32,13 @@ export function signInRoutes(site: Site): Router {
   router.get('/login', (req, res, next) => {
     const choice = readChoice(req.query, strategy);
     if (typeof choice === 'string') {
-      const advice = 'Go back to the first page and choose again.';
-      sendProblem(req, res, settings, { status: 400, title: 'That choice does not work', reason: choice, advice });
+      sendProblem(req, res, settings, {
+        status: 400,
+        code: 'bad_choice',
+        title: 'That choice does not work',
+        reason: choice,
+        advice: 'Go back to the first page and choose again.',
+      });
       return;
     }
     const options: Options = { ...choice, wall: false, returnTo: `${req.baseUrl}/account` };
