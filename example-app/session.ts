@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Express, Request, RequestHandler, Response } from 'express';
 import session, { type SessionOptions } from 'express-session';
+import { UnavailableError } from '../src/index.js';
 import { basePath } from './options.js';
 import { hostStepsAside } from './step-aside.js';
 
@@ -43,13 +44,17 @@ export function createOwnSession(site: Express, base: URL, options: Partial<Sess
       const enclose = hostStepsAside(req, res);
       sessionAt(cookiePath(req, site, base))(req, res, (error?: unknown) => {
         enclose();
-        next(error);
+        next(error && !res.headersSent ? storeAway(error) : error);
       });
     },
     clearCookie: (req, res) => {
       res.clearCookie(name, { ...SAFE, secure, path: cookiePath(req, site, base) });
     },
   };
+}
+
+function storeAway(cause: unknown): UnavailableError {
+  return new UnavailableError('The session store did not answer.', { code: 'session_store_unavailable', cause });
 }
 
 /**

@@ -1,6 +1,6 @@
 import { type NextFunction, type Request, type RequestHandler, type Response, Router } from 'express';
 import type { AuthenticateOptions } from 'passport';
-import type { SparkAuthenticateOptions } from '../src/index.js';
+import { type SparkAuthenticateOptions, SparkError, UnavailableError } from '../src/index.js';
 import { readChoice } from './choice.js';
 import { homePage } from './home-page.js';
 import { guardPages, handler, sendPage, sendProblem } from './page.js';
@@ -71,11 +71,19 @@ function finishSignIn({ settings, passport }: Site, req: Request, res: Response,
         sendProblem(req, res, settings, refusal(info, typeof status === 'number' ? status : undefined));
       } else {
         req.logIn(user as Express.User, (failed: unknown) => {
-          if (failed) next(failed);
-          else res.redirect(303, `${req.baseUrl}/account`);
+          if (failed) {
+            next(failed instanceof SparkError ? failed : notKept(failed));
+            return;
+          }
+          res.redirect(303, `${req.baseUrl}/account`);
         });
       }
     },
   );
   finish(req, res, next);
+}
+
+/** The session store did not take the session, or `serializeUser` failed: the log says which. */
+function notKept(cause: unknown): UnavailableError {
+  return new UnavailableError('The session could not be saved.', { code: 'session_failed', cause });
 }
