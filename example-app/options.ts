@@ -24,7 +24,8 @@ export interface LoginSiteOptions {
   readonly session?: Partial<SessionOptions> | false | undefined;
   /**
    * Public address of the site, with the path where it is mounted: `https://app.example.com/members`.
-   * Its scheme decides whether cookies are `Secure`; its origin is the one that may post to the site.
+   * Its scheme decides whether cookies are `Secure`; its origin is the one that may post to the site. The mount has the same
+   * path: a proxy in front that takes a prefix off is not supported. One that ends TLS has to send `X-Forwarded-Proto: https`.
    */
   readonly baseURL: string;
   /** The emulator that stands in for Spark: the site says so, and offers to expire an access token. Default: none. */

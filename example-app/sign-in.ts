@@ -59,7 +59,7 @@ export function callbackRoute(site: Site): RequestHandler {
 }
 
 /** The custom callback shows the reason on this very page; `failureRedirect` could only carry it in a session or a URL. */
-function finishSignIn({ settings, passport }: Site, req: Request, res: Response, next: NextFunction): void {
+function finishSignIn({ settings, passport, ownSession }: Site, req: Request, res: Response, next: NextFunction): void {
   const options: Options = { wall: false };
   const finish = passport.authenticate(
     settings.strategy,
@@ -75,6 +75,7 @@ function finishSignIn({ settings, passport }: Site, req: Request, res: Response,
             next(failed instanceof SparkError ? failed : notKept(failed));
             return;
           }
+          ownSession?.checkArrival(req);
           res.redirect(303, `${req.baseUrl}/account`);
         });
       }
