@@ -48,19 +48,32 @@ export function signInRoutes(site: Site): Router {
   return router;
 }
 
-/** The way back. One for every role and flow: the strategy's sealed cookie knows which it was. */
+/**
+ * The way back. One for every role and flow: the strategy's sealed cookie knows which it was. Whoever is signed in and
+ * comes by it again (Back, a second answer at Spark) goes on to the account, so Passport looks who it is.
+ */
 export function callbackRoute(site: Site): RequestHandler {
-  const callbackPath = site.settings.strategy.callbackPath;
+  const { callbackPath } = site.settings.strategy;
   const guard = guardPages(site.settings);
+  const restore = site.passport.session() as RequestHandler; // typed `any` by @types/passport
   return (req, res, next) => {
-    if (req.method !== 'GET' || req.baseUrl + req.path !== callbackPath) next();
-    else guard(req, res, () => finishSignIn(site, req, res, next));
+    if (req.method !== 'GET' || req.baseUrl + req.path !== callbackPath) {
+      next();
+      return;
+    }
+    guard(req, res, () =>
+      restore(req, res, (error?: unknown) => {
+        if (error) next(error);
+        else finishSignIn(site, req, res, next);
+      }),
+    );
   };
 }
 
 /** The custom callback shows the reason on this very page; `failureRedirect` could only carry it in a session or a URL. */
 function finishSignIn({ settings, passport, ownSession }: Site, req: Request, res: Response, next: NextFunction): void {
-  const options: Options = { wall: false };
+  const account = `${req.baseUrl}/account`;
+  const options: Options = { wall: false, returnTo: account };
   const finish = passport.authenticate(
     settings.strategy,
     options,
@@ -76,7 +89,7 @@ function finishSignIn({ settings, passport, ownSession }: Site, req: Request, re
             return;
           }
           ownSession?.checkArrival(req);
-          res.redirect(303, `${req.baseUrl}/account`);
+          res.redirect(303, account);
         });
       }
     },
