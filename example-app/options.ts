@@ -17,7 +17,9 @@ export interface LoginSiteOptions {
    */
   readonly passport?: Authenticator | undefined;
   /**
-   * Options of a session of the site's own, apart from any session that the host has; what is left out gets a safe default.
+   * Options of a session of the site's own, apart from any session that the host has. A `store` needs a `secret`; what else
+   * is left out gets a safe default. `saveUninitialized` and the cookie's `httpOnly`, `sameSite`, `secure` and `path` are
+   * always the site's.
    * `false`: the host's session, which has to be mounted before the site.
    * Default: the host's session when `passport` is given, else one of its own in memory.
    */
@@ -149,6 +151,10 @@ function sessionOption(check: OptionCheck, options: LoginSiteOptions): Partial<S
   }
   if (typeof session.cookie === 'function') {
     check.problem('"session.cookie" is a function; write an object: path and secure follow "baseURL" anyway.');
+  }
+  // A random one would do in one process: the sessions of a store outlive it, and other processes read them.
+  if (session.store !== undefined && session.secret === undefined) {
+    check.problem('"session" has a store and no secret; write a long random text that all processes share.');
   }
   return session;
 }
