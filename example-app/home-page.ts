@@ -17,6 +17,8 @@ const NOTICES = new Map([
 
 /** The first page: who are you, and how do you want to sign in? */
 export function homePage(req: Request, settings: SiteSettings, visitor: Visitor): Page {
+  const { role, flow, portal } = settings.strategy;
+  const unnamed = portal ? 'it is the one of this site' : 'Spark asks which agent’s portal it is';
   const main = html`
     ${notice(req, settings)}
     ${greeting(req.baseUrl, visitor)}
@@ -28,20 +30,21 @@ export function homePage(req: Request, settings: SiteSettings, visitor: Visitor)
       <fieldset>
         <legend>Your role</legend>
         <div class="choices">
-          ${choice('role', 'private', 'Private', 'Agents and staff, with everything they may see in the MLS.', true)}
-          ${choice('role', 'idx', 'IDX', 'An agent’s public site: the listings that may be shown to everybody.')}
-          ${choice('role', 'vow', 'VOW', 'Consumers who have an account at an agent’s portal.')}
+          ${choice('role', 'private', 'Private', 'Agents and staff, with everything they may see in the MLS.', role)}
+          ${choice('role', 'idx', 'IDX', 'An agent’s public site: the listings that may be shown to everybody.', role)}
+          ${choice('role', 'vow', 'VOW', 'Consumers who have an account at an agent’s portal.', role)}
         </div>
       </fieldset>
       <div class="field" id="portal-field">
-        <label for="portal">Portal <span class="hint" id="portal-hint">With VOW: the portal’s name. Left empty, Spark asks which agent’s portal it is.</span></label>
+        <label for="portal">Portal</label>
+        <p class="hint" id="portal-hint">With VOW: the portal’s name. Left empty, ${unnamed}.</p>
         <input id="portal" name="portal" type="text" value="${settings.portal}" maxlength="64" autocomplete="off" autocapitalize="none" spellcheck="false" aria-describedby="portal-hint">
       </div>
       <fieldset>
         <legend>How Spark signs you in</legend>
         <div class="choices two">
-          ${choice('flow', 'oauth2', 'OAuth 2', 'For every role.', true)}
-          ${choice('flow', 'hybrid', 'OpenID + OAuth 2 hybrid', 'For Private and IDX. Spark has no hybrid flow for portals, so VOW signs in by OAuth 2.')}
+          ${choice('flow', 'oauth2', 'OAuth 2', 'For every role.', flow)}
+          ${choice('flow', 'hybrid', 'OpenID + OAuth 2 hybrid', 'For Private and IDX. Spark has no hybrid flow for portals, so VOW signs in by OAuth 2.', flow)}
         </div>
       </fieldset>
       <button class="button" type="submit">Continue to ${settings.emulator ? 'the emulator' : 'Spark'}</button>
@@ -51,11 +54,12 @@ export function homePage(req: Request, settings: SiteSettings, visitor: Visitor)
   return { title: 'Sign in', main, script: 'sign-in.js' };
 }
 
-function choice(name: string, value: string, title: string, text: string, checked = false): Html {
+/** `chosen`: what the strategy does where nobody chooses. */
+function choice(name: string, value: string, title: string, text: string, chosen: string): Html {
   const id = `${name}-${value}`;
   return html`
           <div class="choice">
-            <input type="radio" id="${id}" name="${name}" value="${value}" aria-describedby="${id}-text"${checked && html` checked`}>
+            <input type="radio" id="${id}" name="${name}" value="${value}" aria-describedby="${id}-text"${value === chosen && html` checked`}>
             <label for="${id}">${title}</label>
             <p class="hint" id="${id}-text">${text}</p>
           </div>`;

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import path from 'node:path';
-import express, { type Express, type NextFunction, type Request, type RequestHandler, type Response } from 'express';
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import { type Authenticator, Passport } from 'passport';
-import { sparkProxy } from '../src/index.js';
+import { sparkProxy, UnavailableError } from '../src/index.js';
 import { accountRoutes } from './account.js';
 import { cloudCalls, cloudRoutes } from './cloud.js';
 import { logError } from './log.js';
@@ -28,6 +28,7 @@ export type LoginSite = (req: IncomingMessage, res: ServerResponse) => void;
  */
 export function createLoginSite(options: LoginSiteOptions): LoginSite {
   const settings = parseSiteOptions(options);
+  const { strategy, allow } = settings;
   const app = express();
   const site: Site = {
     settings,
@@ -38,9 +39,10 @@ export function createLoginSite(options: LoginSiteOptions): LoginSite {
   app.disable('x-powered-by');
   app.use(checkMount(settings));
   app.use('/assets', express.static(path.join(__dirname, 'public'), { index: false, redirect: false }));
-  app.use(site.ownSession?.middleware ?? requireHostSession);
+  if (site.ownSession) app.use(site.ownSession.middleware);
+  app.use(requireSession);
   app.use(callbackRoute(site)); // before the proxy: the callback is often /auth/spark/callback
-  app.use('/spark', sparkProxy({ strategy: settings.strategy })); // before Passport: the proxy needs the session alone
+  app.use('/spark', sparkProxy({ strategy, allow })); // before Passport: the proxy needs the session alone
   if (settings.cloud) app.use('/cloud', cloudCalls(settings.cloud));
   app.use(guardPages(settings));
   app.use(site.passport.session() as RequestHandler); // typed `any` by @types/passport
@@ -48,14 +50,13 @@ export function createLoginSite(options: LoginSiteOptions): LoginSite {
   app.use(accountRoutes(site));
   if (settings.cloud) app.use(cloudRoutes(site, settings.cloud));
   app.use((req, res) => sendProblem(req, res, settings, NOT_FOUND));
-  app.use((error: unknown, req: Request, res: Response, next: NextFunction) =>
-    answerError(error, req, res, next, settings),
-  );
+  app.use(errorHandler(settings));
   return app as Express & LoginSite;
 }
 
 const NOT_FOUND: Problem = {
   status: 404,
+  code: 'not_found',
   title: 'There is no such page',
   reason: 'The address leads nowhere on this site.',
   advice: 'Start from the first page.',
@@ -88,19 +89,22 @@ function checkMount({ base }: SiteSettings): RequestHandler {
   };
 }
 
-const requireHostSession: RequestHandler = (req, _res, next) => {
+/** Without its store express-session goes on without a session, and nobody is to be told that they are signed out. */
+const requireSession: RequestHandler = (req, _res, next) => {
   if (req.session) next();
-  else
-    next(
-      new Error(
-        'createLoginSite: the host has no session here. Mount its session() before the site, or give "session" options.',
-      ),
-    );
+  else next(new UnavailableError(NO_SESSION, { code: 'no_session' }));
 };
 
-function answerError(error: unknown, req: Request, res: Response, next: NextFunction, settings: SiteSettings): void {
-  const problem = failure(error);
-  if (problem.status >= 500) logError(error);
-  if (res.headersSent) next(error);
-  else sendProblem(req, res, settings, problem);
+const NO_SESSION =
+  'The request has no session: its store is away, or the host mounts no session() before createLoginSite; mount one, or give "session" options.';
+
+/** Errors may come from before the pages' own headers are set: those are set here again. */
+function errorHandler(settings: SiteSettings): ErrorRequestHandler {
+  const guard = guardPages(settings);
+  return (error: unknown, req, res, next) => {
+    const problem = failure(error);
+    if (problem.status >= 500) logError(error);
+    if (res.headersSent) next(error);
+    else guard(req, res, () => sendProblem(req, res, settings, problem));
+  };
 }

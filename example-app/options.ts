@@ -1,7 +1,7 @@
 import type { SessionOptions } from 'express-session';
 import type { Authenticator } from 'passport';
 import { SparkCloudStrategy } from '../src/cloud/index.js';
-import { SparkStrategy } from '../src/index.js';
+import { type AllowRule, type SparkProxyOptions, SparkStrategy } from '../src/index.js';
 import { OptionCheck } from '../src/options.js';
 
 /** Options of `createLoginSite`. */
@@ -17,14 +17,17 @@ export interface LoginSiteOptions {
    */
   readonly passport?: Authenticator | undefined;
   /**
-   * Options of a session of the site's own, apart from any session that the host has; what is left out gets a safe default.
+   * Options of a session of the site's own, apart from any session that the host has. A `store` needs a `secret`; what else
+   * is left out gets a safe default. `saveUninitialized` and the cookie's `httpOnly`, `sameSite`, `secure` and `path` are
+   * always the site's.
    * `false`: the host's session, which has to be mounted before the site.
    * Default: the host's session when `passport` is given, else one of its own in memory.
    */
   readonly session?: Partial<SessionOptions> | false | undefined;
   /**
    * Public address of the site, with the path where it is mounted: `https://app.example.com/members`.
-   * Its scheme decides whether cookies are `Secure`; its origin is the one that may post to the site.
+   * Its scheme decides whether cookies are `Secure`; its origin is the one that may post to the site. The mount has the same
+   * path: a proxy in front that takes a prefix off is not supported. One that ends TLS has to send `X-Forwarded-Proto: https`.
    */
   readonly baseURL: string;
   /** The emulator that stands in for Spark: the site says so, and offers to expire an access token. Default: none. */
@@ -33,9 +36,23 @@ export interface LoginSiteOptions {
   readonly storage?: string | undefined;
   /** Adds `/cloud`, a page for the Spark Core cloud: sign in there, see devices and tokens. Default: no such page. */
   readonly cloud?: SparkCloudStrategy | undefined;
-  /** The portal's name that the form begins with. Default: `myportal` with an emulator, else empty. */
+  /** The portal's name that the form begins with. Default: the strategy's, else `myportal` with an emulator, else empty. */
   readonly portal?: string | undefined;
+  /**
+   * What the browser may call through the site's proxy, `/spark/v1/…`, as in `sparkProxy`. Default: GET and HEAD of what its
+   * pages show, and of who is signed in: listings, their photos, `/v1/my/account`, `/v1/my/contact`.
+   */
+  readonly allow?: SparkProxyOptions['allow'] | undefined;
 }
+
+/** Reading what the pages show. */
+const ALLOWED: readonly AllowRule[] = [
+  '/v1/listings',
+  '/v1/listings/*',
+  '/v1/photos/*',
+  '/v1/my/account',
+  '/v1/my/contact',
+].map((path) => ({ methods: ['GET', 'HEAD'], path }));
 
 /** As much of an emulator as the site needs; the handle of `createSparkEmulator(…).listen(…)` fits. */
 export interface LoginSiteEmulator {
@@ -65,6 +82,7 @@ export interface SiteSettings {
   readonly storage: string | undefined;
   readonly cloud: SparkCloudStrategy | undefined;
   readonly portal: string;
+  readonly allow: NonNullable<SparkProxyOptions['allow']>;
 }
 
 const NAMES: readonly (keyof LoginSiteOptions)[] = [
@@ -76,6 +94,7 @@ const NAMES: readonly (keyof LoginSiteOptions)[] = [
   'storage',
   'cloud',
   'portal',
+  'allow',
 ];
 
 /** Checks the options of the site. @throws ConfigError that lists every problem and its remedy */
@@ -108,8 +127,14 @@ export function parseSiteOptions(options: LoginSiteOptions): SiteSettings {
     emulator: options.emulator,
     storage: options.storage ?? (session !== false && session.store === undefined ? 'memory' : undefined),
     cloud: options.cloud,
-    portal: options.portal ?? (options.emulator ? 'myportal' : ''),
+    portal: options.portal ?? ownPortal(strategy) ?? (options.emulator ? 'myportal' : ''),
+    allow: options.allow ?? ALLOWED,
   };
+}
+
+/** What the form begins with where the strategy has a portal: its name, or nothing where it is asked for otherwise. */
+function ownPortal({ portal }: SparkStrategy): string | undefined {
+  return portal === undefined || typeof portal === 'string' ? portal : '';
 }
 
 /** Path of the base URL without its final slash; empty at the root. */
@@ -143,6 +168,10 @@ function sessionOption(check: OptionCheck, options: LoginSiteOptions): Partial<S
   }
   if (typeof session.cookie === 'function') {
     check.problem('"session.cookie" is a function; write an object: path and secure follow "baseURL" anyway.');
+  }
+  // A random one would do in one process: the sessions of a store outlive it, and other processes read them.
+  if (session.store !== undefined && session.secret === undefined) {
+    check.problem('"session" has a store and no secret; write a long random text that all processes share.');
   }
   return session;
 }

@@ -14,7 +14,7 @@ export interface Page {
   readonly script?: string;
 }
 
-/** Sets the headers of everything below. What the host has set (helmet) stays as it is. */
+/** Sets the headers of what the site itself answers. What the host has set (helmet) stays as it is. */
 export function guardPages(settings: SiteSettings): RequestHandler {
   const policy = contentSecurityPolicy(settings);
   return (_req, res, next) => {
@@ -40,20 +40,28 @@ export function sendPage(req: Request, res: Response, settings: SiteSettings, pa
     .send(layout(req.baseUrl, settings, page).text);
 }
 
-/** Answers what did not work: with a page, or with JSON where a script asks. */
+/** Answers what did not work: with a page, or where a script asks with the JSON that the proxy answers with. */
 export function sendProblem(req: Request, res: Response, settings: SiteSettings, problem: Problem): void {
-  if (req.accepts(['html', 'json']) === 'json') {
-    res.status(problem.status).json({ error: problem.title, message: `${problem.reason} ${problem.advice}` });
+  const { status, code, reason, advice } = problem;
+  if (status === 503) res.set('Retry-After', String(problem.retryAfterS ?? 1));
+  if (wantsJSON(req)) {
+    res.status(status).json(settings.strategy.tokens.upstream.errorBody(status, code, `${reason} ${advice}`));
     return;
   }
   const main = html`
     <section class="card narrow">
       <h1>${problem.title}</h1>
-      <p class="lead" role="alert">${problem.reason}</p>
-      <p>${problem.advice}</p>
+      <p class="lead" role="alert">${reason}</p>
+      <p>${advice}</p>
       <p><a class="button" href="${req.baseUrl}/">To the first page</a></p>
+      ${status >= 500 && html`<p class="hint">Code: ${code}</p>`}
     </section>`;
-  sendPage(req, res, settings, { title: problem.title, main }, problem.status);
+  sendPage(req, res, settings, { title: problem.title, main }, status);
+}
+
+/** A call of the proxy is a script's, whatever it accepts. */
+function wantsJSON(req: Request): boolean {
+  return req.path.startsWith('/spark/v1/') || req.accepts(['html', 'json']) === 'json';
 }
 
 /** Everything that changes something is for this site's own pages. */
@@ -65,6 +73,7 @@ export function refuseOtherSites(settings: SiteSettings): RequestHandler {
     }
     sendProblem(req, res, settings, {
       status: 403,
+      code: 'cross_site',
       title: 'Not done',
       reason: 'This request did not come from a page of this site.',
       advice: 'Use the button on this site. If you did, your browser hides where requests come from.',

@@ -1,4 +1,5 @@
-import { createServer, type Server } from 'node:http';
+import { randomBytes } from 'node:crypto';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { SparkCloudStrategy } from '../src/cloud/index.js';
@@ -35,7 +36,8 @@ const EMULATOR_PEOPLE: readonly EmulatorPerson[] = [
 /** Starts the login site from the environment. The README lists the variables. */
 async function main(): Promise<void> {
   const config = readConfig(process.env);
-  const server = createServer();
+  let answer = tellStarting;
+  const server = createServer((req, res) => answer(req, res));
   const running: Running = { server };
   stopOnSignals(running);
   await listen(server, config); // first, because the callback URL needs the port
@@ -58,16 +60,25 @@ async function main(): Promise<void> {
     createLoginSite({
       strategy,
       baseURL: base.href,
-      session: { secret: config.sessionSecret, ...(storage.sessionStore ? { store: storage.sessionStore } : {}) },
+      session: {
+        secret: config.sessionSecret ?? randomBytes(32).toString('base64url'),
+        ...(storage.sessionStore ? { store: storage.sessionStore } : {}),
+      },
       storage: storage.name,
       emulator: emulator && { ...emulator, people: EMULATOR_PEOPLE },
       portal: config.spark?.portal,
       cloud: cloudStrategy,
     }),
   );
-  server.on('request', app);
-  announce(base, storage, emulator);
+  answer = app;
+  announce(config, base, storage, emulator);
 }
+
+/** The answer until everything has started: without it requests would hang. */
+const tellStarting: RequestListener = (_req, res) => {
+  res.writeHead(503, { 'Retry-After': '1', 'Content-Type': 'text/plain; charset=utf-8', 'Cache-Control': 'no-store' });
+  res.end('The login site is starting. Try again in a moment.\n');
+};
 
 function createStrategy(
   { spark }: ServerConfig,
@@ -110,11 +121,25 @@ function portOf(server: Server): number {
   return (server.address() as AddressInfo).port; // a string only for pipes
 }
 
-function announce(base: URL, storage: Storage, emulator: SparkEmulatorHandle | undefined): void {
+function announce(
+  { redisURL, sessionSecret, ignored }: ServerConfig,
+  base: URL,
+  storage: Storage,
+  emulator: SparkEmulatorHandle | undefined,
+): void {
   console.log(`passport-spark login site: ${base.href.replace(/\/$/, '')}`);
   console.log(`  sessions  ${storage.name}`);
   if (storage.name === 'memory') {
     console.log('            Everybody is signed out at the next start. Set REDIS_URL, or install redis-server.');
+  }
+  if (redisURL !== undefined && sessionSecret === undefined) {
+    console.log(
+      '  secret    random, because SESSION_SECRET is not set: everybody is signed out at the next start, and',
+    );
+    console.log('            other processes with this Redis know nobody who signed in here.');
+  }
+  if (ignored.length > 0) {
+    console.log(`  ignored   ${ignored.join(', ')}: only with SPARK_CLIENT_ID and SPARK_CLIENT_SECRET`);
   }
   if (!emulator) return;
   console.log(

@@ -7,7 +7,7 @@ import { conceal } from './conceal.js';
 import { AuthorizationError, ConfigError, UnavailableError } from './errors.js';
 import { type GrantEndpoint, lifetimeFrom, requestGrant, revokeToken } from './grant.js';
 import { OptionCheck } from './options.js';
-import { PROVIDER_SIGN_OUT_PATH, ROLES, type Role, SPARK_UPSTREAM, TOKEN_PATH } from './platform.js';
+import { type Flow, PROVIDER_SIGN_OUT_PATH, ROLES, type Role, SPARK_UPSTREAM, TOKEN_PATH } from './platform.js';
 import { keyOfSource, ownSessionKey, type TokenSource, tokenKeyOf } from './session.js';
 import { authorizationURLOf, ownCall, type SignInCall, type StrategyParts } from './signin/call.js';
 import { holdsAnswer } from './signin/callback.js';
@@ -32,7 +32,7 @@ import type { DiscoveredPortal } from './signin/portal.js';
 import { fetchProfile, type SparkProfile } from './signin/profile.js';
 import { refuse, refuseOrFail } from './signin/refuse.js';
 import { type ExpressRequest, redirectURIOf, urlParts } from './signin/request.js';
-import { AUTHENTICATE } from './signin/role.js';
+import { AUTHENTICATE, type PortalOption } from './signin/role.js';
 import { forgetRounds } from './signin/rounds.js';
 import { signOutHere } from './signin/sign-out.js';
 import { Attempts } from './signin/transaction.js';
@@ -76,6 +76,10 @@ export class SparkStrategy extends OAuth2Strategy {
   readonly apiURL: string;
   readonly sessionKey: string;
   readonly userAgent: string;
+  /** As in the options, or the default: what a call that says nothing else signs in with. */
+  readonly role: Role;
+  readonly flow: Flow;
+  readonly portal: PortalOption | undefined;
   /** Where the application is reached, from `callbackURL`; undefined when that is a path alone. */
   readonly origin: string | undefined;
   /** Path of the callback, as the application sees it. */
@@ -125,6 +129,9 @@ export class SparkStrategy extends OAuth2Strategy {
     this.apiURL = settings.apiURL;
     this.sessionKey = settings.sessionKey;
     this.userAgent = settings.userAgent;
+    this.role = settings.role;
+    this.flow = settings.flow;
+    this.portal = settings.portal;
     this.callbackPath = settings.callbackPath;
     const callback = URL.canParse(settings.callbackURL) ? settings.callbackURL : undefined;
     this.origin = callback && new URL(callback).origin;

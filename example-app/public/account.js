@@ -50,10 +50,17 @@ async function callSpark(path) {
   if (response.status === 401) throw new SignInEnded();
   const answer = await response.json().catch(() => undefined);
   if (!response.ok || !answer?.D?.Success) {
-    const reason = answer?.D?.Message ?? `Spark answered with status ${response.status}.`;
-    throw new Error(`The listings could not be loaded. Spark’s answer: ${reason}`);
+    throw new Error(`The listings could not be loaded. ${reasonOf(response.status, answer?.D)}`);
   }
   return answer.D.Results;
+}
+
+/** What this site answers by itself has a name in `Error`, and a message for those who run it; Spark's answers have none. */
+function reasonOf(status, { Error: name, Message: message } = {}) {
+  if (name === undefined && message !== undefined) return `Spark’s answer: ${message}`;
+  if (name === 'upstream_failed' || name === 'upstream_timeout') return 'Spark does not answer right now.';
+  if (status === 503) return 'This site can not do that right now. Try again in a moment.';
+  return `The answer came with status ${status}.`;
 }
 
 class SignInEnded extends Error {}
@@ -133,18 +140,15 @@ const panelState = byId('panel-state');
 const timeLeft = byId('time-left');
 let expiresAt = deadline(timeLeft.dataset.ms === '' ? undefined : Number(timeLeft.dataset.ms));
 let generation = Number(byId('generation').textContent);
+let failed = false; // the last time that the panel asked
 
 async function refreshPanel() {
-  const response = await fetch(`${base}/status`, { headers: { accept: 'application/json' } }).catch(() => undefined);
-  if (response?.status === 401) {
-    sayError(panelState, new SignInEnded());
-    return;
-  }
-  const status = response?.ok ? await response.json().catch(() => undefined) : undefined;
-  if (!status) {
-    say(panelState, 'This site does not answer right now.', true);
-    return;
-  }
+  const status = await askStatus().catch((error) => {
+    sayError(panelState, error);
+  });
+  if (failed && status) say(panelState, '');
+  failed = !status;
+  if (!status) return;
   expiresAt = deadline(status.expiresInMs);
   byId('generation').textContent = status.generation;
   byId('renewable').textContent = status.renewable ? 'automatic' : 'none';
@@ -152,6 +156,14 @@ async function refreshPanel() {
   else if (status.state === 'dead') say(panelState, 'Spark no longer renews this sign-in. Sign in again soon.', true);
   generation = status.generation;
   showTimeLeft();
+}
+
+async function askStatus() {
+  const response = await fetch(`${base}/status`, { headers: { accept: 'application/json' } }).catch(() => undefined);
+  if (response?.status === 401) throw new SignInEnded();
+  const status = response?.ok ? await response.json().catch(() => undefined) : undefined;
+  if (!status) throw new Error('This site does not answer right now.');
+  return status;
 }
 
 function deadline(ms) {

@@ -90,7 +90,7 @@ async function signIn(call: SignInCall, callback: CodeCallback, transaction: Tra
     profile: signed ? withAttributes(profile, readAttributes(signed, settings.asked), role) : profile,
   });
   if (!user) {
-    const error = new AuthorizationError('The application refused this person.', 'access_denied');
+    const error = new AuthorizationError('This application does not let you in.', 'access_denied');
     refuseOrFail(call, error, refused(info), info);
     return false;
   }

@@ -14,7 +14,7 @@ export const DENIED: WallMessage = {
   code: 'access_denied',
   title: 'You did not allow access',
   text: 'This application needs your permission to read your Spark data. Sign in again and choose Allow.',
-  retry: '/',
+  retry: true,
 };
 
 const REFUSED: WallMessage = {
@@ -35,7 +35,7 @@ export const STALE: WallMessage = {
   code: 'attempt_unknown',
   title: 'This sign-in is over',
   text: 'It took longer than ten minutes, was finished already, or began in another browser. Start again; cookies must be allowed.',
-  retry: '/',
+  retry: true,
 };
 
 export const LOOP: WallMessage = {
@@ -43,7 +43,7 @@ export const LOOP: WallMessage = {
   code: 'sign_in_loop',
   title: 'You signed in, but your browser did not keep it',
   text: 'Your sign-in worked, but the session cookie did not come back. Allow cookies for this site, check that its address begins with https, and try again.',
-  retry: '/',
+  retry: true,
 };
 
 /** The session came back, but what it links to did not stay. */
@@ -52,7 +52,7 @@ export const TOKENS_LOST: WallMessage = {
   code: 'sign_in_loop',
   title: 'You signed in, but it did not last',
   text: 'Your sign-in worked, but this application could not keep it. Try again in a moment; if it happens again, tell its operator.',
-  retry: '/',
+  retry: true,
 };
 
 /** For a page in a frame; `page` is where its link leads, in the whole window. */
@@ -77,7 +77,7 @@ export function errorMessage(callback: Extract<Callback, { kind: 'error' }>): Wa
     text: mismatch
       ? 'The address of this application is not the one that Spark has on record for it. Tell its operator.'
       : 'Spark reported a problem with this sign-in. Try again in a moment; if it happens again, tell the operator of this application.',
-    retry: '/',
+    retry: true,
   };
 }
 
@@ -93,7 +93,7 @@ export function authorizationError({
 /** What a wall says of an error that something threw. */
 export function messageOf(error: unknown): WallMessage {
   if (error instanceof SignInRequiredError) {
-    return { status: 401, code: error.code, title: 'Sign in to continue', text: 'Sign in to continue.', retry: '/' };
+    return { status: 401, code: error.code, title: 'Sign in to continue', text: 'Sign in to continue.', retry: true };
   }
   if (error instanceof UnavailableError) {
     const retryAfterS = Math.ceil(error.retryAfterMs / 1_000);
@@ -114,7 +114,7 @@ export function messageOf(error: unknown): WallMessage {
       text: late
         ? STALE.text
         : 'Spark could not complete this sign-in. Try again in a moment; if it happens again, tell the operator of this application.',
-      retry: '/',
+      retry: true,
     };
   }
   if (error instanceof AuthorizationError && error.status === 403) return STALE;
@@ -124,7 +124,7 @@ export function messageOf(error: unknown): WallMessage {
       code: error.code,
       title: 'Spark did not say who you are',
       text: 'Your sign-in worked, but Spark did not answer when asked for your account. Try again in a moment.',
-      retry: '/',
+      retry: true,
     };
   }
   const status = error instanceof SparkError ? error.status : 500;
@@ -133,6 +133,6 @@ export function messageOf(error: unknown): WallMessage {
     code: error instanceof SparkError ? error.code : 'sign_in_failed',
     title: 'The sign-in failed',
     text: 'Something went wrong while signing you in. Try again; if it happens again, tell the operator of this application.',
-    retry: '/',
+    retry: true,
   };
 }

@@ -98,7 +98,10 @@ export interface SparkAuthenticateOptions extends AuthenticateOptions {
   portal?: PortalOption;
   flow?: Flow;
   callbackURL?: string;
-  /** The page to go to after sign-in. Default: the page that was asked for. */
+  /**
+   * The page to go to after sign-in. Default: the page that was asked for. Also where the link of an error page leads, by
+   * default to where the middleware is mounted.
+   */
   returnTo?: string;
 }
 

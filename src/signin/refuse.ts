@@ -1,6 +1,7 @@
 import { type AuthorizationError, describeError } from '../errors.js';
 import type { SignInCall } from './call.js';
 import { LOOP } from './messages.js';
+import { safeReturnTo } from './return-to.js';
 import { answerWall, isNavigation, type WallMessage } from './wall.js';
 
 /** A wall answers by itself; a route fails for what the person did, and errs for what went wrong. */
@@ -11,7 +12,8 @@ export function refuseOrFail(call: SignInCall, error: AuthorizationError, messag
 }
 
 /** The wall's answer: what the application asked for, else a page or JSON. The log gets the cause of what went wrong. */
-export function refuse({ req, res, options, wall, strategy }: SignInCall, error: unknown, message: WallMessage): void {
+export function refuse(call: SignInCall, error: unknown, message: WallMessage): void {
+  const { req, res, options, wall, strategy } = call;
   const fails = options.failWithError || options.wall === 'fail';
   // What an application is told of a loop is not what causes it.
   if (message.code === LOOP.code || (message.status >= 500 && !fails)) {
@@ -21,5 +23,10 @@ export function refuse({ req, res, options, wall, strategy }: SignInCall, error:
   const redirects = wall && options.failureRedirect !== undefined && isNavigation(req) && message.status !== 503;
   // To Passport, which also knows failureFlash and failureMessage.
   if (fails || redirects) strategy.fail({ message: message.text, code: message.code }, message.status);
-  else answerWall(req, res, message);
+  else answerWall(req, res, message, startOf(call));
+}
+
+/** Where people begin anew: what the call says, else the place where it is mounted. */
+function startOf({ req, options, parts }: SignInCall): string {
+  return safeReturnTo(options.returnTo ?? (req.baseUrl || '/'), parts.settings.callbackPath);
 }

@@ -7,6 +7,8 @@ export type ExpressRequest = PassportRequest & {
   res?: ServerResponse;
   route?: unknown;
   originalUrl?: string;
+  /** Where the router is mounted; empty at the root. */
+  baseUrl?: string;
   protocol?: string;
   app?: { get?(name: string): unknown };
   logout?(options: object, done: (error?: unknown) => void): void;

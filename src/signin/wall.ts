@@ -36,8 +36,8 @@ export interface WallMessage {
   readonly code: string;
   readonly title: string;
   readonly text: string;
-  /** Where the link leads; absent: no link. */
-  readonly retry?: string;
+  /** Where the link leads; `true`: to where the application says that people begin. Absent: no link. */
+  readonly retry?: string | true;
   /** What the link says. Default `Try again`. */
   readonly link?: string;
   /** The page stands in a frame, which it may, and its link leads out of it. */
@@ -45,11 +45,14 @@ export interface WallMessage {
   readonly retryAfterS?: number;
 }
 
-/** Answers with a page for browsers and with Spark's JSON envelope for everything else. Never a redirect, never cached. */
-export function answerWall(req: IncomingMessage, res: ServerResponse, message: WallMessage): void {
+/**
+ * Answers with a page for browsers and with Spark's JSON envelope for everything else. Never a redirect, never cached.
+ * `start`: where people begin.
+ */
+export function answerWall(req: IncomingMessage, res: ServerResponse, message: WallMessage, start: string): void {
   const page = isNavigation(req);
   const body = page
-    ? renderPage(message)
+    ? renderPage(message, start)
     : JSON.stringify(SPARK_UPSTREAM.errorBody(message.status, message.code, message.text));
   res.statusCode = message.status;
   res.setHeader('Content-Type', page ? 'text/html; charset=utf-8' : 'application/json; charset=utf-8');
@@ -66,9 +69,10 @@ export function answerWall(req: IncomingMessage, res: ServerResponse, message: W
   res.end(req.method === 'HEAD' ? undefined : body);
 }
 
-function renderPage({ title, text, retry, link: label = 'Try again', framed }: WallMessage): string {
+function renderPage({ title, text, retry, link: label = 'Try again', framed }: WallMessage, start: string): string {
   const target = framed ? ' target="_top"' : '';
-  const link = retry === undefined ? '' : `<p><a href="${escapeHTML(retry)}"${target}>${escapeHTML(label)}</a></p>`;
+  const page = retry === true ? start : retry;
+  const link = page === undefined ? '' : `<p><a href="${escapeHTML(page)}"${target}>${escapeHTML(label)}</a></p>`;
   return `<!doctype html>
 <html lang="en">
 <head>

@@ -95,11 +95,11 @@ describe('in a browser', () => {
 
   it('signs in to a portal, for which it offers no hybrid flow', async () => {
     const page = await person.open(site);
-    expect(await page.getByLabel(/^Portal/).isVisible()).toBe(false);
+    expect(await page.getByLabel('Portal', { exact: true }).isVisible()).toBe(false);
     await page.getByRole('radio', { name: 'OpenID + OAuth 2 hybrid' }).check();
     await page.getByRole('radio', { name: 'VOW' }).check();
     expect(await page.getByRole('radio', { name: 'OpenID + OAuth 2 hybrid' }).isDisabled()).toBe(true);
-    expect(await page.getByLabel(/^Portal/).inputValue()).toBe('myportal');
+    expect(await page.getByLabel('Portal', { exact: true }).inputValue()).toBe('myportal');
 
     await signIn(page, 'VOW');
 
@@ -202,12 +202,41 @@ describe('in a browser', () => {
     await page.getByRole('button', { name: 'Reload' }).click();
 
     await page.locator('#listings-state.error').waitFor();
-    expect(await page.locator('#listings-state').textContent()).toContain('could not be loaded');
+    expect(await page.locator('#listings-state').textContent()).toMatch(/could not be loaded\. Spark’s answer: \S/);
     await screenshot(page, 'account-error');
     await page.getByRole('button', { name: 'Reload' }).click();
 
     expect(await rowsOf(page)).toBe(10);
     expect(person.complaints.splice(0)).toEqual([expect.stringContaining('429')]);
+  });
+
+  it('does not put words into the mouth of Spark when that is away', async () => {
+    const page = await person.open(site);
+    await signIn(page, 'Private');
+    await photosLoaded(page);
+    await spark.close();
+    await page.getByRole('button', { name: 'Reload' }).click();
+
+    await page.getByText('Spark does not answer right now.').waitFor();
+    expect(await page.locator('#listings-state').textContent()).not.toContain('Spark’s answer');
+    expect(person.complaints.splice(0)).toEqual([expect.stringContaining('502')]);
+  });
+
+  it('takes back that the site does not answer when it answers again', async () => {
+    const page = await person.open(site);
+    await signIn(page, 'Private');
+    await photosLoaded(page);
+    await page.route('**/status', (route) => route.abort());
+    await page.getByRole('button', { name: 'Reload' }).click();
+    const note = page.getByText('This site does not answer right now.');
+    await note.waitFor();
+
+    await page.unrouteAll();
+    await page.getByRole('button', { name: 'Reload' }).click();
+    await note.waitFor({ state: 'detached' });
+
+    expect(await page.locator('#panel-state').getAttribute('class')).not.toContain('error');
+    for (const complaint of person.complaints.splice(0)) expect(complaint).toContain('ERR_FAILED');
   });
 
   it("works below a path under helmet's policy, which allows forms no way to another origin", async () => {

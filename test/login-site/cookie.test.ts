@@ -43,6 +43,33 @@ describe("the site's session cookie", () => {
     expect(sessionCookies(visitor)).toEqual(['__Secure-spark-login.sid=…; Path=/; HttpOnly; Secure; SameSite=Lax']);
   });
 
+  it('says once in the log why it is not set behind a proxy that does not tell of https', async () => {
+    const log = jest.spyOn(console, 'error').mockImplementation();
+    const plain = { 'x-forwarded-proto': '' };
+    server = await serve((origin) =>
+      createLoginSite({ baseURL: origin.replace('http:', 'https:'), emulator: spark, session: { name: 'login.sid' } }),
+    );
+    const visitor = new Visitor();
+    const secure = server.origin.replace('http:', 'https:');
+    const signIn = async (headers: Readonly<Record<string, string>>): Promise<void> => {
+      const answer = await visitor.goToSpark(`${secure}/login`);
+      const callback = (await answer('agent', { follow: false })).headers.get('location') ?? '';
+      await visitor.visit(callback, { headers, follow: false });
+    };
+
+    await visitor.visit(`${secure}/`, { headers: plain }); // a probe of the proxy, for one
+    await signIn({});
+    expect(log).not.toHaveBeenCalled();
+    expect(sessionCookies(visitor)).toHaveLength(1);
+
+    await signIn(plain);
+    await signIn(plain);
+
+    expect(sessionCookies(visitor)).toHaveLength(1);
+    expect(log.mock.calls).toEqual([[expect.stringContaining('Have the proxy that ends TLS send that header.')]]);
+    log.mockRestore();
+  });
+
   it('follows the options of the application, but for what makes it safe', async () => {
     const store = new MemoryStore();
     const cookie = { httpOnly: false, sameSite: 'strict', maxAge: 60_000 } as const;

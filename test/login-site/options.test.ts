@@ -1,3 +1,4 @@
+import { MemoryStore } from 'express-session';
 import { createLoginSite, type LoginSiteOptions } from '../../example-app/index.js';
 import { ConfigError, SparkStrategy } from '../../src/index.js';
 
@@ -43,6 +44,11 @@ it.each<[string, unknown, string]>([
     'cookie options by a function',
     { emulator, baseURL, session: { cookie: () => ({}) } },
     '"session.cookie" is a function',
+  ],
+  [
+    'a store whose sessions no other process could read',
+    { emulator, baseURL, session: { store: new MemoryStore() } },
+    '"session" has a store and no secret; write a long random text',
   ],
   ['a blank storage', { emulator, baseURL, storage: ' ' }, '"storage" is blank'],
   [

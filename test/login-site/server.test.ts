@@ -14,7 +14,7 @@ import {
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { startRedis } from '../support/redis.js';
+import { freePort, startRedis } from '../support/redis.js';
 import { Visitor } from './visitor.js';
 
 const ROOT = path.resolve(__dirname, '../..');
@@ -115,6 +115,16 @@ async function address(run: Run): Promise<string> {
   return url;
 }
 
+/** What a server answers as soon as it listens. */
+async function firstAnswer(url: string): Promise<Response> {
+  for (;;) {
+    const answer = await fetch(url, { signal: AbortSignal.timeout(2_000) }).catch((error: Error) => error);
+    if (answer instanceof Response) return answer;
+    if (answer.name === 'TimeoutError') throw answer; // it listens, and does not answer
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 describe('the runnable server', () => {
   it('prints its address, signs people in with a Redis of its own, and leaves nothing behind', async () => {
     const run = start();
@@ -179,7 +189,37 @@ describe('the runnable server', () => {
     const page = await person.visit(url);
     await redis.stop();
 
-    expect(page.status).toBeGreaterThanOrEqual(500);
+    expect(page.status).toBe(503);
+    expect(page.headers.get('retry-after')).toBe('1');
+    expect(page.text).toContain('Not possible right now');
+  });
+
+  it('answers what comes while it starts, and says that it starts', async () => {
+    const silent = createServer(() => undefined); // a Redis that is about to answer
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const { port } = silent.address() as { port: number };
+    const own = await freePort();
+    const run = start({ PORT: String(own), REDIS_URL: `redis://127.0.0.1:${port}` });
+
+    const answer = await firstAnswer(`http://127.0.0.1:${own}/account`);
+    run.child.kill('SIGKILL');
+    silent.close();
+
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1']);
+    expect(await answer.text()).toContain('is starting');
+  });
+
+  it('says that sessions in Redis end with a secret of its own, and which variables it ignores', async () => {
+    const redis = await startRedis();
+    const run = start({ REDIS_URL: `unix://${redis.socket}`, SPARK_PORTAL: 'ours', SPARK_USER_AGENT: 'MyApp/1.0' });
+    await address(run);
+    const told = start({ REDIS_URL: `unix://${redis.socket}`, SESSION_SECRET: 'a-secret' });
+    await address(told);
+    await redis.stop();
+
+    expect(run.said()).toContain('SESSION_SECRET is not set');
+    expect(run.said()).toContain('ignored   SPARK_USER_AGENT, SPARK_PORTAL: only with SPARK_CLIENT_ID');
+    expect(told.said()).not.toMatch(/SESSION_SECRET|ignored/);
   });
 
   it('falls back to memory where there is no redis-server, and says so', async () => {
@@ -193,10 +233,7 @@ describe('the runnable server', () => {
   });
 
   it('follows BASE_URL, with a path', async () => {
-    const taken = createServer();
-    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
-    const { port } = taken.address() as { port: number };
-    await new Promise((resolve) => taken.close(resolve));
+    const port = await freePort();
     const base = `http://127.0.0.1:${port}/members`;
     const run = start({ PATH: '/nowhere', PORT: String(port), BASE_URL: base });
     expect(await address(run)).toBe(base);

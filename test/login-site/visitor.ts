@@ -14,6 +14,12 @@ interface VisitOptions {
   readonly follow?: boolean;
 }
 
+interface SparkAnswer {
+  readonly decision?: 'allow' | 'deny';
+  /** Come back from Spark. Default true. */
+  readonly follow?: boolean;
+}
+
 interface JarEntry {
   readonly value: string;
   readonly path: string;
@@ -59,15 +65,23 @@ export class Visitor {
 
   /** Goes to Spark by this link, fills in the form there and comes back. */
   async signIn(link: string, username: string, decision: 'allow' | 'deny' = 'allow'): Promise<Visit> {
+    const answer = await this.goToSpark(link);
+    return await answer(username, { decision });
+  }
+
+  /** Goes to Spark by this link. Answers what sends the form there, once or, as by Back, once more. */
+  async goToSpark(link: string): Promise<(username: string, options?: SparkAnswer) => Promise<Visit>> {
     const page = await this.visit(link);
     const form = page.text.match(/<form method="post" action="([^"]+)"/);
     if (!form) throw new Error(`No sign-in form at ${page.url}: ${page.status} ${page.text.slice(0, 500)}`);
     const hidden = [...page.text.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)">/g)];
     const fields = Object.fromEntries(hidden.map(([, name = '', value = '']) => [name, unescaped(value)]));
-    return await this.visit(new URL(unescaped(form[1] ?? ''), page.url).href, {
-      method: 'POST',
-      form: { ...fields, username, password: 'spark', decision },
-    });
+    return (username, { decision = 'allow', follow = true } = {}) =>
+      this.visit(new URL(unescaped(form[1] ?? ''), page.url).href, {
+        method: 'POST',
+        form: { ...fields, username, password: 'spark', decision },
+        follow,
+      });
   }
 
   /** Names of the cookies that would be sent to this address. */

@@ -134,6 +134,30 @@ describe('a verify function that lets nobody in', () => {
   );
 });
 
+// Below a mount `/` is another application's page, or nobody's.
+it.each<[string, string, string, TestAppOptions['routes']]>([
+  ['the first page', '/auth/spark/callback', '/', (app, passport) => app.use(passport.authenticate('spark'))],
+  ['its mount', '/admin/callback', '/admin', (app, passport) => app.use('/admin', passport.authenticate('spark'))],
+  [
+    'what the call says',
+    '/admin/callback',
+    '/start',
+    (app, passport) =>
+      app.use('/admin', passport.authenticate('spark', { returnTo: '/start' } as SparkAuthenticateOptions)),
+  ],
+  [
+    'no other site, whatever it says',
+    '/auth/spark/callback',
+    '/',
+    (app, passport) =>
+      app.use(passport.authenticate('spark', { returnTo: '//elsewhere.example' } as SparkAuthenticateOptions)),
+  ],
+])('links from an error page to %s', async (_where, callbackURL, href, routes) => {
+  const { url } = await startApp({ strategy: { callbackURL }, ...(routes && { routes }) });
+  const page = await new Visitor(url).signIn('/admin/page', { decision: 'deny' });
+  expect([page.status, page.text]).toEqual([403, expect.stringContaining(`<a href="${href}">Try again</a>`)]);
+});
+
 // It ended the process: nobody looked at the promise.
 describe('an async verify function that rejects', () => {
   const start = async (reason: unknown): Promise<{ person: Visitor; errors: unknown[] }> => {

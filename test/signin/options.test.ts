@@ -30,6 +30,12 @@ it('takes the least: client and callback', () => {
   expect(problemsOf(GOOD)).toEqual([]);
 });
 
+it('tells what a call signs in with that says nothing else', () => {
+  expect(new SparkStrategy(GOOD, verify)).toMatchObject({ role: 'private', flow: 'oauth2', portal: undefined });
+  const vow = { role: 'vow', portal: 'myportal' } as const;
+  expect(new SparkStrategy({ ...GOOD, ...vow }, verify)).toMatchObject({ ...vow, flow: 'oauth2' });
+});
+
 it('lists every problem and its remedy in one error', () => {
   const problems = problemsOf(
     {

@@ -1,0 +1,57 @@
+import { createLoginSite, type LoginSiteOptions } from '../../example-app/index.js';
+import { createSparkEmulator, type SparkEmulatorHandle } from '../../src/emulator/index.js';
+import { ConfigError } from '../../src/index.js';
+import { serve, type TestServer } from './servers.js';
+import { Visitor } from './visitor.js';
+
+let spark: SparkEmulatorHandle;
+let server: TestServer;
+let visitor: Visitor;
+
+async function start(allow?: LoginSiteOptions['allow']): Promise<void> {
+  spark = await createSparkEmulator().listen(0);
+  server = await serve((origin) => createLoginSite({ baseURL: origin, emulator: spark, allow }));
+  visitor = new Visitor();
+  await visitor.signIn(`${server.origin}/login`, 'agent');
+}
+
+afterEach(async () => {
+  await server.close();
+  await spark.close();
+});
+
+/** Does this call go up? What the API says of it is another matter. */
+async function isAllowed(path: string, method: 'GET' | 'POST' = 'GET'): Promise<boolean> {
+  const { text } = await visitor.visit(`${server.origin}/spark${path}`, { method });
+  return !text.includes('"not_allowed"');
+}
+
+/** What the API answers with to a call of the browser. */
+async function results(path: string): Promise<Record<string, string>[]> {
+  return JSON.parse((await visitor.visit(`${server.origin}/spark${path}`)).text).D.Results;
+}
+
+it('lets browsers read what the pages show and who is signed in, and nothing else', async () => {
+  await start();
+
+  const [listing] = await results('/v1/listings?_limit=1');
+  const [photo] = await results(`${listing?.ResourceUri}/photos`);
+  const photoPath = new URL(photo?.UriThumb ?? '').pathname;
+  for (const path of [photoPath, '/v1/my/account', '/v1/my/contact']) expect(await isAllowed(path)).toBe(true);
+  for (const path of ['/v1/contacts', '/v1/system']) expect(await isAllowed(path)).toBe(false);
+  expect(await isAllowed('/v1/listings', 'POST')).toBe(false);
+});
+
+it('lets them call what the application lists', async () => {
+  await start([{ methods: ['GET'], path: '/v1/contacts' }]);
+
+  expect(await isAllowed('/v1/contacts')).toBe(true);
+  expect(await isAllowed('/v1/my/account')).toBe(false);
+});
+
+it('refuses a list that can not work when it is made', async () => {
+  await start();
+  const allow = [{ methods: ['GET'], path: '/v1/listings/:id' }];
+
+  expect(() => createLoginSite({ baseURL: server.origin, emulator: spark, allow })).toThrow(ConfigError);
+});
