@@ -1,7 +1,7 @@
 import type { SessionOptions } from 'express-session';
 import type { Authenticator } from 'passport';
 import { SparkCloudStrategy } from '../src/cloud/index.js';
-import { type AllowRule, type SparkProxyOptions, SparkStrategy } from '../src/index.js';
+import { type SparkProxyOptions, SparkStrategy } from '../src/index.js';
 import { OptionCheck } from '../src/options.js';
 
 /** Options of `createLoginSite`. */
@@ -39,20 +39,11 @@ export interface LoginSiteOptions {
   /** The portal's name that the form begins with. Default: the strategy's, else `myportal` with an emulator, else empty. */
   readonly portal?: string | undefined;
   /**
-   * What the browser may call through the site's proxy, `/spark/v1/…`, as in `sparkProxy`. Default: GET and HEAD of what its
-   * pages show, and of who is signed in: listings, their photos, `/v1/my/account`, `/v1/my/contact`.
+   * What browsers may call through the site's proxy, `/spark/v1/…`, as in `sparkProxy`. Default: whatever the API allows the
+   * person who is signed in. Its own pages need GET of `/v1/listings`, `/v1/listings/*` and `/v1/photos/*`.
    */
   readonly allow?: SparkProxyOptions['allow'] | undefined;
 }
-
-/** Reading what the pages show. */
-const ALLOWED: readonly AllowRule[] = [
-  '/v1/listings',
-  '/v1/listings/*',
-  '/v1/photos/*',
-  '/v1/my/account',
-  '/v1/my/contact',
-].map((path) => ({ methods: ['GET', 'HEAD'], path }));
 
 /** As much of an emulator as the site needs; the handle of `createSparkEmulator(…).listen(…)` fits. */
 export interface LoginSiteEmulator {
@@ -82,7 +73,7 @@ export interface SiteSettings {
   readonly storage: string | undefined;
   readonly cloud: SparkCloudStrategy | undefined;
   readonly portal: string;
-  readonly allow: NonNullable<SparkProxyOptions['allow']>;
+  readonly allow: SparkProxyOptions['allow'];
 }
 
 const NAMES: readonly (keyof LoginSiteOptions)[] = [
@@ -128,7 +119,7 @@ export function parseSiteOptions(options: LoginSiteOptions): SiteSettings {
     storage: options.storage ?? (session !== false && session.store === undefined ? 'memory' : undefined),
     cloud: options.cloud,
     portal: options.portal ?? ownPortal(strategy) ?? (options.emulator ? 'myportal' : ''),
-    allow: options.allow ?? ALLOWED,
+    allow: options.allow,
   };
 }
 
