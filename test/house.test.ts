@@ -32,6 +32,7 @@ const ROOMS = `
   tokens/adopted
   tokens/events
   tokens/renewer
+  tokens/running
   tokens/service
   grant
   signin/urls

@@ -8,6 +8,7 @@ import { publishRenewal } from './events.js';
 import { RecentRenewals } from './recent.js';
 import { randomId, type TokenOrigin, type TokenRecord, type Tokens } from './record.js';
 import { type Clock, type Reading, type RenewalOptions, Renewer, SignedOutError } from './renewer.js';
+import { RunningRenewals } from './running.js';
 import { guarded, type NewTokenRecord, type TokenStore } from './store.js';
 
 /** What became of an access token that was sent to the API. */
@@ -39,18 +40,10 @@ export interface AdoptOptions extends Omit<TokenOrigin, 'clientID'> {
   readonly replace?: boolean;
 }
 
-const WAITER_MS = 10_000;
-const WAITERS_PER_KEY = 200;
-const WAITERS_PER_PROCESS = 5_000;
 /** A token that the API refuses right after a renewal is not helped by another renewal. */
 const REFUSED_AGAIN_MS = 30_000;
 /** Kubernetes, Heroku and their like kill a process 30 seconds after they asked it to stop. */
 const DRAIN_MS = 25_000;
-
-interface Running {
-  readonly result: Promise<Reading>;
-  waiters: number;
-}
 
 /**
  * The token policy: which access token to send, when to renew, and what every answer of the token endpoint means.
@@ -63,9 +56,8 @@ export class TokenService {
   private readonly store: TokenStore;
   private readonly clock: Clock;
   private readonly recent: RecentRenewals;
-  private readonly running = new Map<string, Running>();
   private readonly renewer: Renewer;
-  private waiting = 0;
+  private readonly running: RunningRenewals;
 
   constructor(private readonly options: TokenServiceOptions) {
     this.store = guarded(options.store);
@@ -77,6 +69,7 @@ export class TokenService {
     };
     this.recent = new RecentRenewals(this.store, () => this.clock.now());
     this.renewer = new Renewer(options, this.store, this.recent, this.clock);
+    this.running = new RunningRenewals(this.renewer, this.clientID);
     conceal(this, 'options', 'recent', 'running', 'renewer');
   }
 
@@ -231,7 +224,7 @@ export class TokenService {
       }, limitMs);
     });
     while (!over) {
-      const underWay = [...[...this.running.values()].map(({ result }) => result), ...this.renewer.storing()];
+      const underWay = [...this.running.results(), ...this.renewer.storing()];
       if (underWay.length === 0) break;
       await Promise.race([Promise.allSettled(underWay), late]);
     }
@@ -267,9 +260,9 @@ export class TokenService {
       throw new SignInRequiredError('The sign-in has expired. Sign in again.');
     }
     if (refused.afterRefusal && refused.ageMs < REFUSED_AGAIN_MS) return undefined;
-    let result = await this.renewal(key, refused, true);
+    let result = await this.running.wait(key, refused, true);
     // We may have joined a renewal that only found the very generation that was refused.
-    if (result.record.commitId === refused.commitId) result = await this.renewal(key, refused, true);
+    if (result.record.commitId === refused.commitId) result = await this.running.wait(key, refused, true);
     return result.record;
   }
 
@@ -296,46 +289,19 @@ export class TokenService {
 
   private renewBehind(key: string, record: TokenRecord): void {
     if (this.running.has(key) || this.renewer.isDeferred(key)) return;
-    // Whatever goes wrong is published; the request at hand has a token that lives.
-    this.start(key, record, false);
+    this.running.begin(key, record, false); // the request at hand has a token that lives
   }
 
   private async renewedOrStillValid(key: string, reading: Reading): Promise<TokenRecord> {
     const began = this.clock.now();
     try {
-      return (await this.renewal(key, reading.record, false)).record;
+      return (await this.running.wait(key, reading.record, false)).record;
     } catch (error) {
       const left = this.left(reading);
       if (error instanceof SignedOutError || left === undefined || left <= 0) throw error;
       publishRenewal(this.options.clientID, key, 'served-stale', this.clock.now() - began);
       return reading.record;
     }
-  }
-
-  /** The one renewal of this key in this process: begun, or joined. Waits for it at most {@link WAITER_MS}. */
-  private async renewal(key: string, seen: TokenRecord, afterRefusal: boolean): Promise<Reading> {
-    const joined = this.running.get(key);
-    if (joined) publishRenewal(this.options.clientID, key, 'joined', 0);
-    const running = joined ?? this.start(key, seen, afterRefusal);
-    if (running.waiters >= WAITERS_PER_KEY || this.waiting >= WAITERS_PER_PROCESS) {
-      throw new UnavailableError('Too many requests wait for a renewal.', { code: 'too_many_waiters' });
-    }
-    running.waiters += 1;
-    this.waiting += 1;
-    try {
-      return await withDeadline(running.result, WAITER_MS);
-    } finally {
-      running.waiters -= 1;
-      this.waiting -= 1;
-    }
-  }
-
-  private start(key: string, seen: TokenRecord, afterRefusal: boolean): Running {
-    const result = this.renewer.renew(key, seen, afterRefusal).finally(() => this.running.delete(key));
-    result.catch(() => undefined); // waiters may all have left, or there were none
-    const running: Running = { result, waiters: 0 };
-    this.running.set(key, running);
-    return running;
   }
 }
 
@@ -353,19 +319,4 @@ function checkRefused(options: AccessTokenOptions): void {
 /** Names that applications choose never meet the random keys of sign-ins. */
 export function adoptedKey(name: string): string {
   return `adopted:${name}`;
-}
-
-async function withDeadline<T>(promise: Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new UnavailableError('The sign-in is being renewed; try again.', { code: 'renewal_slow' })),
-      ms,
-    );
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

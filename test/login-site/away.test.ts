@@ -1,8 +1,8 @@
 import { MemoryStore } from 'express-session';
 import { createLoginSite } from '../../example-app/index.js';
 import { createSparkEmulator, type SparkEmulatorHandle } from '../../src/emulator/index.js';
-import { MemoryTokenStore, SparkStrategy } from '../../src/index.js';
-import { serve, type TestServer } from './servers.js';
+import { MemoryTokenStore } from '../../src/index.js';
+import { serve, strategyAt, type TestServer } from './servers.js';
 import { type Visit, Visitor } from './visitor.js';
 
 /** A session store whose database can be cut off. */
@@ -42,17 +42,7 @@ beforeEach(async () => {
   sessions = new SessionStore();
   tokens = new TokenStore();
   server = await serve((origin) => {
-    const strategy = new SparkStrategy(
-      {
-        clientID: 'emulator-client',
-        clientSecret: 'emulator-secret',
-        callbackURL: `${origin}/auth/spark/callback`,
-        platformURL: spark.url,
-        apiURL: spark.url,
-        tokenStore: tokens,
-      },
-      (_accessToken, _refreshToken, _params, profile, done) => done(null, profile),
-    );
+    const strategy = strategyAt(spark, `${origin}/auth/spark/callback`, { tokenStore: tokens });
     return createLoginSite({ baseURL: origin, strategy, session: { secret: 'a-secret', store: sessions } });
   });
   visitor = new Visitor();

@@ -6,8 +6,8 @@ import { type Authenticator, Passport } from 'passport';
 import { Strategy as LocalStrategy } from 'passport-local';
 import { createLoginSite } from '../../example-app/index.js';
 import { createSparkEmulator, type SparkEmulatorHandle } from '../../src/emulator/index.js';
-import { SparkStrategy } from '../../src/index.js';
-import { serve, type TestServer } from './servers.js';
+import type { SparkStrategy } from '../../src/index.js';
+import { serve, strategyAt, type TestServer } from './servers.js';
 import { type Visit, Visitor } from './visitor.js';
 
 // An alias of a second Express in the development dependencies; it has no types under that name.
@@ -27,16 +27,7 @@ beforeEach(() => {
 afterEach(() => server.close());
 
 function strategyFor(callbackURL: string): SparkStrategy {
-  return new SparkStrategy(
-    {
-      clientID: 'emulator-client',
-      clientSecret: 'emulator-secret',
-      callbackURL,
-      platformURL: spark.url,
-      apiURL: spark.url,
-    },
-    (_accessToken, _refreshToken, _params, profile, done) => done(null, profile),
-  );
+  return strategyAt(spark, callbackURL);
 }
 
 /** An application with people of its own: its session, its Passport, its local sign-in. */

@@ -7,12 +7,11 @@ import {
   ConfigError,
   SignInRequiredError,
   SparkError,
-  SparkStrategy,
   TokenError,
   UnavailableError,
   type VerifyFunctionWithParams,
 } from '../../src/index.js';
-import { serve, type TestServer } from './servers.js';
+import { serve, strategyAt, type TestServer } from './servers.js';
 import { type Visit, Visitor } from './visitor.js';
 
 const FOR_DEVELOPERS = 'mount session() before it';
@@ -106,16 +105,7 @@ describe('on a page', () => {
 
   const signIn = async (verify: VerifyFunctionWithParams, prepare?: () => void): Promise<Visit> => {
     server = await serve((origin) => {
-      const strategy = new SparkStrategy(
-        {
-          clientID: 'emulator-client',
-          clientSecret: 'emulator-secret',
-          callbackURL: `${origin}/auth/spark/callback`,
-          platformURL: spark.url,
-          apiURL: spark.url,
-        },
-        verify,
-      );
+      const strategy = strategyAt(spark, `${origin}/auth/spark/callback`, {}, verify);
       return createLoginSite({ baseURL: origin, strategy });
     });
     prepare?.();

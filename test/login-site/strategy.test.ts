@@ -1,7 +1,7 @@
 import { createLoginSite } from '../../example-app/index.js';
 import { createSparkEmulator, type SparkEmulatorHandle } from '../../src/emulator/index.js';
-import { SparkStrategy, type SparkStrategyOptions } from '../../src/index.js';
-import { serve, type TestServer } from './servers.js';
+import type { SparkStrategyOptions } from '../../src/index.js';
+import { serve, strategyAt, type TestServer } from './servers.js';
 import { Visitor } from './visitor.js';
 
 let spark: SparkEmulatorHandle;
@@ -20,18 +20,7 @@ afterEach(async () => {
 /** The site of a host that has told its strategy how people sign in. */
 async function start(options: Partial<SparkStrategyOptions>): Promise<void> {
   server = await serve((origin) => {
-    const strategy = new SparkStrategy(
-      {
-        clientID: 'emulator-client',
-        clientSecret: 'emulator-secret',
-        callbackURL: `${origin}/auth/spark/callback`,
-        platformURL: spark.url,
-        apiURL: spark.url,
-        passReqToCallback: false,
-        ...options,
-      } as SparkStrategyOptions & { passReqToCallback?: false },
-      (_accessToken, _refreshToken, _params, profile, done) => done(null, profile),
-    );
+    const strategy = strategyAt(spark, `${origin}/auth/spark/callback`, options);
     return createLoginSite({ baseURL: origin, strategy });
   });
 }
