@@ -20,7 +20,7 @@ export function readChoice(query: Record<string, unknown>, own: SparkStrategy): 
   if (flow === 'hybrid') return 'Spark has no hybrid flow for portals. Choose OAuth 2 to sign in to a portal.';
   const portal = portalName(query.portal);
   if (portal === '' && own.portal === undefined) return { ...choice, portal: false };
-  // In the strategy's spelling, and not in small letters: walls go by it.
+  // In the strategy's spelling, which its status shows.
   if (portal === '' || portal === portalName(own.portal)) return choice;
   if (!/^[a-z0-9_-]{1,64}$/.test(portal)) {
     return 'That is no portal name. It is the last part of the portal’s address: letters, digits, “-” and “_”.';

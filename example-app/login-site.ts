@@ -42,7 +42,7 @@ export function createLoginSite(options: LoginSiteOptions): LoginSite {
   if (site.ownSession) app.use(site.ownSession.middleware);
   app.use(requireSession);
   app.use(callbackRoute(site)); // before the proxy: the callback is often /auth/spark/callback
-  app.use('/spark', sparkProxy({ strategy, ...(allow && { allow }) })); // before Passport: the proxy needs the session alone
+  app.use('/spark', sparkProxy({ strategy, ...(allow === undefined ? {} : { allow }) })); // before Passport: the proxy needs the session alone
   if (settings.cloud) app.use('/cloud', cloudCalls(settings.cloud));
   app.use(guardPages(settings));
   app.use(site.passport.session() as RequestHandler); // typed `any` by @types/passport

@@ -30,7 +30,7 @@ export type { SessionLink } from './signin/link.js';
 export type { SparkAuthenticateOptions, SparkStrategyOptions, StateStore } from './signin/options.js';
 export type { DiscoveredPortal } from './signin/portal.js';
 export type { SparkProfile } from './signin/profile.js';
-export type { Portal } from './signin/role.js';
+export type { Portal, PortalOption } from './signin/role.js';
 export type {
   GrantParams,
   VerifyCallback,

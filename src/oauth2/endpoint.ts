@@ -68,9 +68,13 @@ export class TokenEndpoint {
   }
 }
 
-/** A client must not use a token of a type that it does not know (RFC 6749 §7.1). Some servers name none: bearer, then. */
+/** Some servers name no type, or spell it out. */
+const BEARER = /^bearer(?:token)?$/i;
+
+/** A client must not use a token of a type that it does not know (RFC 6749 §7.1). */
 function refuseOtherTypes({ params }: Grant): void {
-  if (String(params.token_type ?? 'bearer').toLowerCase() === 'bearer') return;
+  if (BEARER.test(String(params.token_type ?? 'bearer'))) return;
   const message = 'The token endpoint gave a token of another type than bearer, the only one known here.';
-  throw new TokenError(message, 'bad_response', { status: 502, outcome: 'unknown' });
+  // It will do so again: a matter of configuration, which has to be loud, and no passing fault.
+  throw new TokenError(message, 'unsupported_token_type', { status: 502, outcome: 'refused' });
 }

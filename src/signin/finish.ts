@@ -4,7 +4,7 @@ import type { Grant } from '../grant.js';
 import { OPENID_PATH } from '../platform.js';
 import { verifyAssertion } from './assertion.js';
 import { readAttributes } from './attributes.js';
-import { isSignedIn, type SignInCall, stateMeta } from './call.js';
+import { type SignInCall, standing, stateMeta } from './call.js';
 import { type Callback, mismatch, readCallback, withoutWords } from './callback.js';
 import { coverLogIn } from './login.js';
 import { authorizationError, DENIED, errorMessage, refused, STALE } from './messages.js';
@@ -29,7 +29,8 @@ export async function finish(call: SignInCall): Promise<void> {
   const first = !found || read.kind !== 'code' || (await parts.attempts.spend(found));
   found?.forget();
   if (found && !first) return await cameAgain(call, found);
-  if ((!found || read.kind === 'invalid') && (await isSignedIn(call))) return goOn(call, call.options.returnTo);
+  if ((!found || read.kind === 'invalid') && (await standing(call)) !== 'nobody')
+    return goOn(call, call.options.returnTo);
   const callback = found ? read : withoutWords(read);
   if (callback.kind === 'denied') return denied(call, callback);
   if (callback.kind === 'error') return refuseOrFail(call, authorizationError(callback), errorMessage(callback));
@@ -197,7 +198,7 @@ function denied(call: SignInCall, callback: Extract<Callback, { kind: 'denied' }
  */
 async function cameAgain(call: SignInCall, found: Found): Promise<void> {
   const signedIn = await call.parts.attempts.outcome(found);
-  if (signedIn === false && !(await isSignedIn(call))) {
+  if (signedIn === false && (await standing(call)) === 'nobody') {
     refuseStale(call, 'The attempt to sign in is over.', 'attempt_unknown');
     return;
   }
@@ -205,7 +206,7 @@ async function cameAgain(call: SignInCall, found: Found): Promise<void> {
   goOn(call, call.wall ? found.transaction.returnTo : call.options.returnTo);
 }
 
-/** Whoever is signed in, whatever this callback says of an attempt that is over, goes on in the application. */
+/** Whoever is signed in, in whatever role and whatever this callback says of an attempt that is over, goes on in the application. */
 function goOn({ strategy, parts }: SignInCall, page: unknown): void {
   strategy.redirect(safeReturnTo(page, parts.settings.callbackPath));
 }

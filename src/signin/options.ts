@@ -61,7 +61,7 @@ export interface SparkStrategyOptions {
   /** Don't ask Spark who signed in. Default false. */
   readonly skipUserProfile?:
     | boolean
-    | (() => boolean)
+    | (() => boolean | Promise<boolean>)
     | ((accessToken: string, done: (error: unknown, skip?: boolean) => void) => void);
   /** Seals the attempt cookies. At least 32 characters; default: derived from `clientSecret`. */
   readonly cookieSecret?: string;
@@ -100,7 +100,7 @@ export interface SparkAuthenticateOptions extends AuthenticateOptions {
   callbackURL?: string;
   /**
    * The page to go to after sign-in. Default: the page that was asked for. Also where the link of an error page leads, by
-   * default to where the middleware is mounted.
+   * default to where the wall is mounted.
    */
   returnTo?: string;
 }

@@ -26,7 +26,8 @@ export function refuse(call: SignInCall, error: unknown, message: WallMessage): 
   else answerWall(req, res, message, startOf(call));
 }
 
-/** Where people begin anew: what the call says, else the place where it is mounted. */
-function startOf({ req, options, parts }: SignInCall): string {
-  return safeReturnTo(options.returnTo ?? (req.baseUrl || '/'), parts.settings.callbackPath);
+/** Where people begin anew: what the call says, else the place where the wall is mounted. A router of routes needs no such page. */
+function startOf({ req, options, wall, parts }: SignInCall): string {
+  const mount = wall && req.baseUrl ? req.baseUrl : '/';
+  return safeReturnTo(options.returnTo ?? mount, parts.settings.callbackPath);
 }

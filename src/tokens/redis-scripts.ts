@@ -38,7 +38,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function get(field) return redis.call('HGET', key, field) end
 local function record() return {string.format('%d', now), redis.call('HGETALL', key)} end
 local function used(ttl)
-  if get('pm') then return end
+  if get('pm') then return redis.pcall('PERSIST', key) end
   return redis.pcall('PEXPIRE', key, string.format('%d', math.max(tonumber(ttl), tonumber(get('km') or '0'))))
 end
 ${body}`;

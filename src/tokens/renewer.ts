@@ -240,6 +240,7 @@ export class Renewer {
         return { record: answer.record, at };
       case 'stale':
         // Of another root: ours were removed meanwhile. Not revoked, because that may end the new ones of the same account.
+        if (answer.record.clientID !== this.options.clientID) throw new SignedOutError();
         if (answer.record.rootId === renewal.record.rootId) this.spares.set(key, renewal.record);
         this.publish(key, 'fresh', began);
         return { record: answer.record, at };

@@ -137,7 +137,7 @@ export class TokenService {
     const fresh = { ...tokens, ...origin, clientID: this.options.clientID, commitId: randomId(), permanent: true };
     let generation = 0;
     while (!(await this.store.create(key, fresh))) {
-      await this.refuseForeign(key, name);
+      await this.refuseForeign('tokens.adopt', name);
       if (!replace) return;
       // A renewal that wins meanwhile only makes it one generation later, and one that is removed leaves the name free.
       const answer = await this.store.commit(key, generation, randomId(), fresh.commitId, {
@@ -152,11 +152,11 @@ export class TokenService {
     this.renewer.forget(key);
   }
 
-  /** For this client there would be nobody under the name, for ever. */
-  private async refuseForeign(key: string, name: string): Promise<void> {
-    const present = await this.store.read(key);
+  /** What another client has stored under a name is nothing that this one may replace, or remove. @throws ConfigError */
+  private async refuseForeign(caller: string, name: string): Promise<void> {
+    const present = await this.store.read(adoptedKey(name));
     if (!present || present.clientID === this.options.clientID) return;
-    throw new ConfigError('tokens.adopt', [
+    throw new ConfigError(caller, [
       `the name '${name}' holds tokens of another client; choose another, or give each client's store a "prefix" of its own.`,
     ]);
   }
@@ -181,12 +181,13 @@ export class TokenService {
 
   /**
    * Removes what {@link adopt} stored under a name, in every process, and answers it: for {@link revoke}, where that is
-   * wanted. @throws ConfigError there is no name; UnavailableError the store is away
+   * wanted. @throws ConfigError there is no name, or it is another client's; UnavailableError the store is away
    */
   async removeAdopted(name: string): Promise<Tokens | undefined> {
     const check = new OptionCheck('tokens.removeAdopted');
     check.text('name', name, "write the name that the tokens were adopted under, like 'office'.");
     check.done();
+    await this.refuseForeign('tokens.removeAdopted', name);
     return await this.remove(adoptedKey(name));
   }
 

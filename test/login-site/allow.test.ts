@@ -40,15 +40,23 @@ it('lets browsers call whatever the API allows the person, where nothing is said
 
 // The list that the README names.
 it('lets them call what the application lists alone, which may be what its own pages need', async () => {
-  const paths = ['/v1/listings', '/v1/listings/*', '/v1/photos/*', '/v1/my/account', '/v1/my/contact'];
+  const paths = ['/v1/listings', '/v1/listings/*', '/v1/photos/*'];
   await start(paths.map((path) => ({ methods: ['GET'], path })));
 
   const [listing] = await results('/v1/listings?_limit=1');
   const [photo] = await results(`${listing?.ResourceUri}/photos`);
-  for (const path of [new URL(photo?.UriThumb ?? '').pathname, '/v1/my/account', '/v1/my/contact'])
-    expect(await isAllowed(path)).toBe(true);
+  expect(await isAllowed(new URL(photo?.UriThumb ?? '').pathname)).toBe(true);
   for (const path of ['/v1/contacts', '/v1/system']) expect(await isAllowed(path)).toBe(false);
   expect(await isAllowed('/v1/listings', 'POST')).toBe(false);
+});
+
+// `allow: isProduction && […]` must not open everything elsewhere.
+it.each([false, null, ''])('refuses %p, which is no list', async (allow) => {
+  await start();
+
+  expect(() => createLoginSite({ baseURL: server.origin, emulator: spark, allow: allow as never })).toThrow(
+    ConfigError,
+  );
 });
 
 it('refuses a list that can not work when it is made', async () => {

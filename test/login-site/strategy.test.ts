@@ -70,7 +70,6 @@ it('asks for the portal of a strategy whose name the form can not show', async (
   expect((await form()).text).toContain('Left empty, it is the one of this site.');
 });
 
-// A wall of the host lets in people of the portal as its strategy spells it.
 it("keeps the strategy's spelling of its portal", async () => {
   await start({ role: 'vow', portal: 'MyPortal' });
 

@@ -4,7 +4,7 @@ import { errorOf } from './start.js';
 import { startStub } from './stub.js';
 
 describe('the type of a token', () => {
-  it.each(['"bearer"', '"Bearer"', '"BEARER"', 'null'])('may be %s', async (type) => {
+  it.each(['"bearer"', '"Bearer"', '"BEARER"', '"BearerToken"', 'null'])('may be %s', async (type) => {
     const { clientOf } = await startStub(() => ({ body: `{"access_token":"a","token_type":${type}}` }));
 
     expect((await clientOf().clientCredentials()).tokens.accessToken).toBe('a');
@@ -26,7 +26,8 @@ describe('the type of a token', () => {
       const error = await errorOf(asked);
       expect(error).toBeInstanceOf(TokenError);
       expect(error).toMatchObject({
-        code: 'bad_response',
+        code: 'unsupported_token_type',
+        outcome: 'refused', // so that renewals are loud
         message: expect.stringContaining('another type than bearer'),
       });
       expect(inspect(error)).not.toContain('secret-token');

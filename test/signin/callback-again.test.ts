@@ -98,6 +98,26 @@ describe('a callback that comes twice at the same time', () => {
   });
 });
 
+// It guards nothing: what the strategy says of roles is for walls.
+it('a callback that comes once more leads on whoever is signed in, in whatever role', async () => {
+  const { url } = await startApp({
+    strategy: { role: 'private' },
+    routes: (app, passport) => {
+      app.get('/buyers', passport.authenticate('spark', { role: 'vow', portal: 'myportal' } as object));
+      app.get('/auth/spark/callback', passport.authenticate('spark', { successRedirect: '/done' }));
+    },
+  });
+  const person = new Visitor(url);
+  const address = await person.goToSpark('/buyers', { username: 'consumer' });
+
+  const replies = [await person.back(address), await person.back(address)];
+
+  expect(replies.map(({ status, headers }) => [status, headers.location])).toEqual([
+    [302, '/done'],
+    [302, '/'],
+  ]);
+});
+
 // Whoever has the cookie and the address of a sign-in that is over must not get a session for them.
 describe('a callback that is replayed with its cookie', () => {
   let redis: RedisServer;

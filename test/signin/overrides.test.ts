@@ -161,7 +161,7 @@ describe('functions of the application that are async', () => {
         done();
       }
     }
-    const { person } = await start({ skipUserProfile: (async () => false) as never }, ANSWER, Subclass);
+    const { person } = await start({ skipUserProfile: async () => false }, ANSWER, Subclass);
     expect((await person.signIn('/login')).status).toBe(200);
     expect(asked).toEqual(['one']);
   });

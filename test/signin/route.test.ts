@@ -1,4 +1,4 @@
-import type { RequestHandler } from 'express';
+import { type RequestHandler, Router } from 'express';
 import { MemoryTokenStore, type SparkAuthenticateOptions, SparkStrategy } from '../../src/index.js';
 import { CLIENT, startApp, type TestAppOptions } from '../support/app.js';
 import { answerSpark, Visitor } from '../support/visitor.js';
@@ -275,6 +275,24 @@ describe('a browser that is sent to the login route again and again', () => {
       warn.mockRestore();
     },
   );
+
+  // A router of routes seldom has a page of its own.
+  it('gets a page that links to the first page, also below a router', async () => {
+    const warn = jest.spyOn(process, 'emitWarning').mockReturnValue();
+    const { url } = await startApp({
+      session: blocked,
+      routes: (app, passport) => {
+        const router = Router();
+        router.get('/login', passport.authenticate('spark'));
+        router.get('/spark/callback', passport.authenticate('spark', { successRedirect: '/' }));
+        app.use('/auth', router);
+        app.get('/', (req, res) => (req.user ? res.json({}) : res.redirect('/auth/login')));
+      },
+    });
+
+    expect((await follow(new Visitor(url), '/')).text).toContain('<a href="/">Try again</a>');
+    warn.mockRestore();
+  });
 
   it('gets the page in place of a failureRedirect, which may lead to the login route again', async () => {
     const warn = jest.spyOn(process, 'emitWarning').mockReturnValue();

@@ -73,10 +73,10 @@ describe('RedisTokenStore', () => {
   });
 
   // After a failover nothing that it says need be true any more.
-  it('reads nothing from a Redis that has become a replica', async () => {
+  it.each([false, true])('reads nothing from a Redis that has become a replica; permanent: %p', async (permanent) => {
     const client = redis.connect();
     const store = new RedisTokenStore(client, { cacheMs: 0 });
-    await store.create('one', TOKENS);
+    await store.create('one', { ...TOKENS, permanent });
     await client.replicaof('127.0.0.1', '1');
 
     await expect(store.read('one')).rejects.toMatchObject({ code: 'store_unavailable' });

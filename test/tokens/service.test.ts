@@ -986,6 +986,17 @@ describe('tokens that were issued beforehand', () => {
     await expect(service.removeAdopted(' ')).rejects.toThrow('"name" is blank; write the name');
   });
 
+  it('are not removed by another client', async () => {
+    const { service, store } = await bench();
+    const renew = async (): Promise<Tokens> => tokens;
+    const other = new TokenService({ store, clientID: 'another-client', upstream: SPARK_UPSTREAM, renew });
+    await other.adopt('office', tokens);
+
+    await expect(service.removeAdopted('office')).rejects.toThrow("the name 'office' holds tokens of another client");
+
+    expect(await other.accessToken('adopted:office')).toBe('issued');
+  });
+
   it.each([
     [
       'an answer of the token endpoint',
@@ -1042,6 +1053,22 @@ describe('tokens that were issued beforehand', () => {
 
     expect(await waiting).toBe('of the next account');
     expect(await another().accessToken('adopted:office')).toBe('of the next account');
+  });
+
+  it('are not handed to another client, whose renewal ends when they have its name', async () => {
+    let answer: (renewed: Tokens) => void = () => undefined;
+    const renew = (): Promise<Tokens> => new Promise((resolve) => (answer = resolve));
+    const { service, store, age } = await bench({}, { renew });
+    await service.adopt('office', tokens);
+    age(DAY_MS);
+    const waiting = service.accessToken('adopted:office').catch((error: unknown) => error);
+    await delay(20);
+    await service.removeAdopted('office');
+    await store.create('adopted:office', { ...tokens, clientID: 'another-client', commitId: 'theirs' });
+
+    answer({ ...tokens, accessToken: 'renewed' });
+
+    expect(await waiting).toBeInstanceOf(SignInRequiredError);
   });
 
   // The API has ended the old ones, of which this request holds one still.
