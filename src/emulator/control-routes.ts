@@ -74,8 +74,7 @@ function actions(controls: EmulatorControls): Record<string, Action> {
       return { revoked: controls.revokePerson(text('person', person)) };
     },
     '/fail-grant': ({ times, ...fault }) => {
-      // The plan checks the kind; a cast is all that JSON allows here.
-      controls.failNextGrant(fault as unknown as GrantFault, count(times));
+      controls.failNextGrant(fault as unknown as GrantFault, count(times)); // checked by the plan: JSON has no types
       return {};
     },
     '/delay-grant': ({ ms, times, when }) => {

@@ -12,14 +12,14 @@ type TokenCallback = (error: unknown, accessToken?: string, refreshToken?: strin
  * Spark wants it and with limits of time and size.
  */
 export class SparkOAuth2 extends OAuth2 {
-  private grantEndpoint: GrantEndpoint | undefined;
+  private grantEndpoint!: GrantEndpoint; // set by useEndpoint, right after the constructor
   private redirectURI: string | undefined;
 
   /** Sets what the six arguments can't say. `redirectURI` goes up with a refresh that names none. */
   useEndpoint(endpoint: GrantEndpoint, redirectURI: string | undefined): void {
     this.grantEndpoint = endpoint;
     this.redirectURI = redirectURI;
-    // passport-oauth2-refresh puts this function on the client that it builds, where the two above are missing.
+    // passport-oauth2-refresh puts this function on the client that it builds from the fields, where the two above are missing.
     this.getOAuthAccessToken = this.getOAuthAccessToken.bind(this);
     conceal(this, 'grantEndpoint', 'getOAuthAccessToken', '_clientSecret', '_customHeaders');
   }
@@ -43,18 +43,10 @@ export class SparkOAuth2 extends OAuth2 {
       client_secret: _clientSecret,
       [refresh ? 'refresh_token' : 'code']: code,
     };
-    requestGrant(this.grantEndpoint ?? this.endpointFromFields(), request).then(
+    requestGrant(this.grantEndpoint, request).then(
       ({ tokens, params: answer }) => callback(null, tokens.accessToken, tokens.refreshToken, answer),
       (error: unknown) => callback(error),
     );
-  }
-
-  private endpointFromFields(): GrantEndpoint {
-    const { _accessTokenUrl, _customHeaders } = this as unknown as {
-      _accessTokenUrl: string;
-      _customHeaders: Record<string, string>;
-    }; // not in @types/oauth
-    return { url: _accessTokenUrl, format: 'json', headers: _customHeaders, timeoutMs: 60_000 };
   }
 }
 

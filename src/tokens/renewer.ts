@@ -239,8 +239,9 @@ export class Renewer {
         this.publish(key, 'renewed', began);
         return { record: answer.record, at };
       case 'stale':
-        // Of another root: ours were removed meanwhile. Not revoked, because that may end the new ones of the same account.
+        // Ours were removed meanwhile, and another client has the name now.
         if (answer.record.clientID !== this.options.clientID) throw new SignedOutError();
+        // Of another root ours are dropped. Not revoked, because that may end the new ones of the same account.
         if (answer.record.rootId === renewal.record.rootId) this.spares.set(key, renewal.record);
         this.publish(key, 'fresh', began);
         return { record: answer.record, at };
