@@ -68,8 +68,9 @@ end
 return record()`);
 
 /**
- * ARGV: commit id that was seen, attempt id, lease, longest back-off. What has more time left than anybody is given was
- * written by a clock that ran ahead, like that of a master before a failover: it is over.
+ * ARGV: commit id that was seen, attempt id, lease, longest back-off. What has far more time left than anybody is given was
+ * written by a clock that ran ahead, like that of a master before a failover: it is over. Not a lease that is a little too
+ * long, after a clock was set back a little: its holder may be at it.
  */
 export const CLAIM = script(`
 if redis.call('EXISTS', key) == 0 then return {'gone'} end
@@ -78,7 +79,7 @@ if get('s') == 'dead' then return {'dead'} end
 local holder = get('ca')
 if holder and holder ~= ARGV[2] then
   local left = tonumber(get('cl')) - now
-  if left > 0 and left <= tonumber(ARGV[3]) then return {'held'} end
+  if left > 0 and left <= 2 * tonumber(ARGV[3]) then return {'held'} end
   redis.call('HSET', key, 'ou', '1')
   redis.call('HDEL', key, 'ca', 'cl')
   holder = false

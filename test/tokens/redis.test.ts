@@ -103,6 +103,15 @@ describe('RedisTokenStore', () => {
     },
   );
 
+  it('leaves a lease to its holder when the clock was set back a little', async () => {
+    const client = redis.connect();
+    const store = new RedisTokenStore(client);
+    await store.create('one', TOKENS);
+    await client.hset('spark:token:one', { ca: 'other attempt', cl: String(Date.now() + 12_000) });
+
+    expect(await store.claim('one', { generation: 0, commitId: 'first' }, 'attempt', 10_000)).toEqual({ kind: 'held' });
+  });
+
   it('understands a client that gives numbers as texts', async () => {
     const store = new RedisTokenStore(redis.connect({ stringNumbers: true }));
     expect(await store.create('one', TOKENS)).toBe(true);
